@@ -1,0 +1,35 @@
+//! truename: a dynamic-DNS provider in one binary.
+//!
+//! The order of the `mod` lines below, ground floor first, is the
+//! architecture: a module uses only the floors beneath its own
+//! (`tests/it/tidy.rs` reads the imports and says so).
+
+// 0: words; bytes of DNS messages
+pub mod model;
+pub mod wire;
+
+// 1: what is served, rendered
+pub mod zone;
+
+// 2: pure answers, pure decisions; the only disk
+pub mod answer;
+pub mod store;
+pub mod update;
+
+// 3: decide -> write down -> publish
+pub mod registry;
+
+// 4: edges
+pub mod control;
+pub mod dns;
+pub mod http;
+
+// 5: what the operator says; the one clock
+pub mod clock;
+pub mod config;
+
+// 6: starts, sleeps, stops in order
+pub mod daemon;
+
+// 7: commands
+pub mod cli;

@@ -1,0 +1,93 @@
+//! The addresses of a host: at most one of each family.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use serde::{Deserialize, Serialize};
+
+/// IPv4 or IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// A records.
+    V4,
+    /// AAAA records.
+    V6,
+}
+
+impl Family {
+    /// The family of an address.
+    pub fn of(address: IpAddr) -> Family {
+        match address {
+            IpAddr::V4(_) => Family::V4,
+            IpAddr::V6(_) => Family::V6,
+        }
+    }
+}
+
+/// What a host's A and AAAA records hold. Empty: the host is not in the DNS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Addresses {
+    /// The A record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub v4: Option<Ipv4Addr>,
+    /// The AAAA record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub v6: Option<Ipv6Addr>,
+}
+
+impl Addresses {
+    /// No address at all.
+    pub const NONE: Addresses = Addresses { v4: None, v6: None };
+
+    /// Whether there is no address of either family.
+    pub fn is_empty(&self) -> bool {
+        self.v4.is_none() && self.v6.is_none()
+    }
+
+    /// The addresses there are, IPv4 first.
+    pub fn iter(&self) -> impl Iterator<Item = IpAddr> {
+        let v4 = self.v4.map(IpAddr::V4);
+        let v6 = self.v6.map(IpAddr::V6);
+        v4.into_iter().chain(v6)
+    }
+}
+
+impl From<IpAddr> for Addresses {
+    fn from(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(v4) => Addresses { v4: Some(v4), v6: None },
+            IpAddr::V6(v6) => Addresses { v4: None, v6: Some(v6) },
+        }
+    }
+}
+
+/// `192.0.2.1,2001:db8::1`, IPv4 first; `-` when empty.
+impl fmt::Display for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.v4, self.v6) {
+            (None, None) => f.write_str("-"),
+            (Some(v4), None) => v4.fmt(f),
+            (None, Some(v6)) => v6.fmt(f),
+            (Some(v4), Some(v6)) => write!(f, "{v4},{v6}"),
+        }
+    }
+}
+
+/// The address itself, an IPv4-mapped IPv6 one as the IPv4 address it stands
+/// for (RFC 4291 §2.5.5.2): a dual-stack socket shows IPv4 peers that way.
+pub fn unmapped(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+/// Whether an address can be a host's at all: unicast, specified, and not
+/// the machine itself. Private ranges are the zone's own policy.
+pub fn is_publishable(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            !(v4.is_unspecified() || v4.is_loopback() || v4.is_multicast() || v4.is_broadcast())
+                && v4.octets()[0] != 0
+                && v4.octets()[0] < 240
+        }
+        IpAddr::V6(v6) => !(v6.is_unspecified() || v6.is_loopback() || v6.is_multicast()),
+    }
+}

@@ -1,0 +1,113 @@
+//! What proves an identity, and what it allows.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::{AccountName, Name, Timestamp, unmapped};
+
+/// A secret on its way in. Never shown: `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A key's public number, for lists and `key remove`: 8 characters of
+/// `a-z 2-7`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeyId(pub String);
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// HMAC-SHA-256 of a token under the store's own token key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct KeyDigest(pub [u8; 32]);
+
+impl From<KeyDigest> for String {
+    fn from(digest: KeyDigest) -> String {
+        data_encoding::HEXLOWER.encode(&digest.0)
+    }
+}
+
+impl TryFrom<String> for KeyDigest {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let bytes = data_encoding::HEXLOWER.decode(text.as_bytes());
+        match bytes.map(<[u8; 32]>::try_from) {
+            Ok(Ok(digest)) => Ok(KeyDigest(digest)),
+            _ => Err("a key digest is 64 hexadecimal digits"),
+        }
+    }
+}
+
+/// Whose key it is: one host's, or an account's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Holder {
+    /// Good for this host alone.
+    Host(Name),
+    /// Good for every host the account owns.
+    Account(AccountName),
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Holder::Host(name) => name.fmt(f),
+            Holder::Account(name) => name.fmt(f),
+        }
+    }
+}
+
+/// A long random token, as kept: the token itself is shown once and forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// Its public number.
+    pub id: KeyId,
+    /// Whose it is.
+    pub holder: Holder,
+    /// What it is compared by.
+    pub digest: KeyDigest,
+    /// Only these of the holder's hosts; empty: all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<Name>,
+    /// Only from these networks; empty: from anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<IpNet>,
+    /// What the key is for, in the owner's words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub label: String,
+    /// When the key was made.
+    pub created: Timestamp,
+}
+
+impl Key {
+    /// Whether the key may be used from this address.
+    pub fn allows_source(&self, source: IpAddr) -> bool {
+        let source = unmapped(source);
+        self.networks.is_empty() || self.networks.iter().any(|net| net.contains(&source))
+    }
+}
+
+/// What a proved identity may touch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Who it is.
+    pub holder: Holder,
+    /// Only these hosts; empty: all the holder's.
+    pub hosts: Vec<Name>,
+    /// The key that proved it; a person's password has none.
+    pub key: Option<KeyId>,
+}

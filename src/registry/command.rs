@@ -1,0 +1,313 @@
+//! What an operator asks of a running server, and what comes back: the words
+//! on the control socket, as JSON.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    AccountName, Addresses, Change, Holder, Host, KeyId, Lease, Name, Serial, Timestamp, Ttl,
+};
+
+/// What an operator asks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub enum Command {
+    /// Adds a host, with a key of its own unless told not to.
+    HostAdd {
+        /// Its name.
+        name: Name,
+        /// Its settings.
+        settings: HostSettings,
+        /// Whether a key is made for it.
+        key: bool,
+    },
+    /// Changes settings of a host.
+    HostSet {
+        /// Its name.
+        name: Name,
+        /// What to change; what is absent stays.
+        settings: HostSettings,
+    },
+    /// Shows one host.
+    HostShow {
+        /// Its name.
+        name: Name,
+    },
+    /// Lists hosts.
+    HostList {
+        /// Only this account's.
+        owner: Option<AccountName>,
+        /// Only in this zone.
+        zone: Option<Name>,
+    },
+    /// Removes a host, its keys and its history.
+    HostRemove {
+        /// Its name.
+        name: Name,
+    },
+    /// Adds an account.
+    AccountAdd {
+        /// Its name.
+        name: AccountName,
+        /// A person's password, at least 8 characters; none: keys only.
+        password: Option<String>,
+    },
+    /// Changes an account.
+    AccountSet {
+        /// Its name.
+        name: AccountName,
+        /// A new password; `Some("")` takes the password away.
+        password: Option<String>,
+        /// Blocked or not.
+        blocked: Option<bool>,
+    },
+    /// Shows an account.
+    AccountShow {
+        /// Its name.
+        name: AccountName,
+    },
+    /// Lists accounts.
+    AccountList,
+    /// Removes an account and its keys; refused while it owns hosts.
+    AccountRemove {
+        /// Its name.
+        name: AccountName,
+    },
+    /// Makes a key. The token is in the reply and nowhere else.
+    KeyAdd {
+        /// Whose.
+        holder: Holder,
+        /// Only for these of the holder's hosts; empty: all.
+        hosts: Vec<Name>,
+        /// Only from these networks; empty: from anywhere.
+        networks: Vec<IpNet>,
+        /// What it is for.
+        label: String,
+    },
+    /// Changes what a key is limited to; what is absent stays.
+    KeySet {
+        /// Its public number.
+        id: KeyId,
+        /// Only for these hosts.
+        hosts: Option<Vec<Name>>,
+        /// Only from these networks.
+        networks: Option<Vec<IpNet>>,
+        /// What it is for.
+        label: Option<String>,
+    },
+    /// Shows a key, never its token.
+    KeyShow {
+        /// Its public number.
+        id: KeyId,
+    },
+    /// Lists keys.
+    KeyList {
+        /// Only this holder's.
+        holder: Option<Holder>,
+    },
+    /// Removes a key.
+    KeyRemove {
+        /// Its public number.
+        id: KeyId,
+    },
+    /// What happened to a host, latest first.
+    History {
+        /// The host.
+        host: Name,
+    },
+    /// How the server is doing.
+    Status,
+    /// Reads the zone files again.
+    Reload,
+    /// Writes the text dump into this file.
+    Export {
+        /// An absolute path, as the server sees it.
+        file: PathBuf,
+    },
+}
+
+/// Settings of a host to set; what is absent stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HostSettings {
+    /// Who owns it; `Some(None)`: nobody.
+    #[serde(skip_serializing_if = "Option::is_none", with = "absent_or_null")]
+    pub owner: Option<Option<AccountName>>,
+    /// Its TTL; `Some(None)`: the server's default.
+    #[serde(skip_serializing_if = "Option::is_none", with = "absent_or_null")]
+    pub ttl: Option<Option<Ttl>>,
+    /// Its lease; `Some(None)`: the server's default.
+    #[serde(skip_serializing_if = "Option::is_none", with = "absent_or_null")]
+    pub lease: Option<Option<Lease>>,
+    /// Whether `*.name` answers too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wildcard: Option<bool>,
+    /// Blocked by a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<bool>,
+    /// Its addresses, as if it had reported exactly these; empty: withdrawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub addresses: Option<Addresses>,
+}
+
+/// Tells an absent field from one that is null.
+mod absent_or_null {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<T: Serialize, S: Serializer>(
+        value: &Option<Option<T>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_ref().and_then(Option::as_ref).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Option<T>>, D::Error> {
+        Option::<T>::deserialize(deserializer).map(Some)
+    }
+}
+
+/// What comes back when it went well.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", content = "value", rename_all = "kebab-case")]
+pub enum Reply {
+    /// It is done; a sentence for people.
+    Done(String),
+    /// A host was added; its key, if one was made.
+    HostAdded {
+        /// The host.
+        host: HostView,
+        /// Its key and token.
+        key: Option<NewKey>,
+    },
+    /// One host.
+    Host(HostView),
+    /// Hosts in the order of names.
+    Hosts(Vec<HostView>),
+    /// One account.
+    Account(AccountView),
+    /// Accounts in the order of names.
+    Accounts(Vec<AccountView>),
+    /// A new key.
+    KeyAdded(NewKey),
+    /// One key.
+    Key(KeyView),
+    /// Keys.
+    Keys(Vec<KeyView>),
+    /// Changes, latest first.
+    History(Vec<Change>),
+    /// How the server is doing.
+    Status(Status),
+}
+
+/// A host as operators see it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HostView {
+    /// The host as kept.
+    #[serde(flatten)]
+    pub host: Host,
+    /// Its zone; none when that zone is not served any more.
+    pub zone: Option<Name>,
+    /// The TTL in force, in seconds.
+    pub effective_ttl: Ttl,
+    /// The lease in force.
+    pub effective_lease: Lease,
+    /// Seconds until the lease ends, if it is present and the lease ends.
+    pub lapses_in: Option<u64>,
+    /// The public numbers of its own keys.
+    pub keys: Vec<KeyId>,
+}
+
+/// An account as operators see it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AccountView {
+    /// Its name.
+    pub name: AccountName,
+    /// Whether it has a password.
+    pub password: bool,
+    /// Blocked by a person.
+    pub blocked: bool,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Its hosts.
+    pub hosts: Vec<Name>,
+    /// The public numbers of its keys.
+    pub keys: Vec<KeyId>,
+}
+
+/// A key as operators see it: without its token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeyView {
+    /// Its public number.
+    pub id: KeyId,
+    /// Whose it is.
+    pub holder: Holder,
+    /// Only for these hosts; empty: all of the holder's.
+    pub hosts: Vec<Name>,
+    /// Only from these networks; empty: from anywhere.
+    pub networks: Vec<IpNet>,
+    /// What it is for.
+    pub label: String,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// A key just made, with the only copy of its token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NewKey {
+    /// The key.
+    pub key: KeyView,
+    /// The token: goes into the client's password field. Shown once.
+    pub token: String,
+}
+
+/// How the server is doing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// This program's version.
+    pub version: String,
+    /// Seconds since this start.
+    pub uptime: u64,
+    /// Each zone.
+    pub zones: Vec<ZoneStatus>,
+    /// Hosts in all.
+    pub hosts: usize,
+    /// Hosts in the DNS now.
+    pub present: usize,
+    /// Accounts.
+    pub accounts: usize,
+    /// Keys.
+    pub keys: usize,
+    /// Words of warning since the start.
+    pub warnings: Vec<String>,
+}
+
+/// How a zone is doing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ZoneStatus {
+    /// Its apex.
+    pub zone: Name,
+    /// Its serial.
+    pub serial: Serial,
+    /// Its file.
+    pub file: PathBuf,
+    /// Hosts in it.
+    pub hosts: usize,
+}
+
+/// Why a command was not done: a sentence that says what to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CommandError(pub String);
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for CommandError {}

@@ -1,0 +1,1 @@
+//! The bytes of DNS messages: numbers, headers, questions.

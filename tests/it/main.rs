@@ -1,0 +1,17 @@
+//! The one integration crate. Where a test belongs: tests/README.md.
+
+mod answers;
+mod cli;
+mod clients;
+mod crash;
+mod differential;
+mod faults;
+mod fuzz;
+mod model;
+mod operator;
+mod pages;
+mod programs;
+mod scenarios;
+mod store;
+mod tidy;
+mod transports;
