@@ -1,11 +1,46 @@
-//! The only disk. A [`Store`] keeps rows, text key to bytes, and commits
+//! The only disk. A [`Store`] keeps rows, text key to text value, and commits
 //! groups of writes that are on disk when the call returns.
+//!
+//! What is in a data directory:
+//!
+//! | name | what |
+//! |---|---|
+//! | `lock` | held (flock) by the one process that uses the directory |
+//! | `sled/` | the store of the engine sled; what is in it: `sled.rs` |
+//! | `redb`, `redb.ready` | the store of the engine redb; `redb.rs` |
+//! | `truename.dump` | every row as text; `dump.rs` |
+//! | `ballast` | room kept free for a start on a full disk; `room.rs` |
+//! | `sled.broken-1`, `redb.migrated-1`, … | set aside, never read again, never deleted |
+//!
+//! Each engine keeps one row of its own beside those of its user: how many
+//! groups and rows it holds (`tally.rs`). A start that finds less than was
+//! acknowledged is an error or a restore from the dump, never a first start.
+
+pub mod dump;
+mod home;
+mod migrate;
+mod redb;
+mod room;
+mod sled;
+mod start;
+mod tally;
 
 use std::fmt;
-use std::path::Path;
+use std::path::PathBuf;
+
+pub use migrate::{Migrated, import, migrate};
+pub use start::open;
 
 /// One row: its key and its value.
 pub type Row = (String, Vec<u8>);
+
+/// The longest key, in bytes. Keys are names with a prefix: a DNS name as
+/// text is at most 1004 bytes.
+pub const MAX_KEY: usize = 1024;
+
+/// The longest value, in bytes. The largest rows are those of a person's
+/// keys limited to many hosts.
+pub const MAX_VALUE: usize = 1 << 20;
 
 /// One write of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,10 +54,16 @@ pub enum Write {
 /// An open store with one owner: this process.
 pub trait Store: Send + Sync {
     /// Every row whose key starts with `prefix`, in the order of the keys'
-    /// bytes. An empty prefix: everything.
+    /// bytes. An empty prefix: everything. Rows committed while the iterator
+    /// is in use may or may not be seen.
     fn rows<'a>(&'a self, prefix: &str) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a>;
 
     /// Writes a group, all or nothing, durable (fsync) when it returns `Ok`.
+    /// Of several writes to one key the last counts. Keys are 1 to [`MAX_KEY`]
+    /// bytes of text without control characters; values are up to
+    /// [`MAX_VALUE`] bytes of text without line ends and tabs (JSON on one
+    /// line is), so that every row fits into the dump.
+    ///
     /// After an error nothing of the group is visible now or at the next open
     /// and the store goes on; where that cannot be promised (a failed fsync)
     /// the process aborts.
@@ -33,7 +74,7 @@ pub trait Store: Send + Sync {
 #[derive(Debug)]
 pub enum StoreError {
     /// Another process has it open.
-    Locked(std::path::PathBuf),
+    Locked(PathBuf),
     /// The disk is full; nothing was written.
     Full,
     /// Something else, in a sentence that says what to do.
@@ -48,7 +89,9 @@ impl fmt::Display for StoreError {
                 "{} is in use by another truename; stop that one first, or give another data directory",
                 path.display()
             ),
-            StoreError::Full => f.write_str("the disk is full; nothing was written"),
+            StoreError::Full => {
+                f.write_str("the disk is full; nothing was written; make room on it")
+            }
             StoreError::Broken(what) => f.write_str(what),
         }
     }
@@ -67,19 +110,57 @@ pub enum Engine {
     Redb,
 }
 
+impl Engine {
+    /// Every engine.
+    pub const ALL: [Engine; 2] = [Engine::Sled, Engine::Redb];
+
+    /// Its name, as in the configuration and in the data directory.
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Sled => "sled",
+            Engine::Redb => "redb",
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Engine {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Engine, String> {
+        Engine::ALL
+            .into_iter()
+            .find(|engine| engine.name() == text)
+            .ok_or_else(|| format!("no engine is called {text:?}: use sled or redb"))
+    }
+}
+
 /// A store as found on the disk.
 pub struct Opened {
     /// The rows.
     pub store: Box<dyn Store>,
     /// Whether nothing was ever acknowledged here: the very first start.
     pub new: bool,
+    /// Whether the rows come from the dump because the store itself was
+    /// broken or gone: what was acknowledged after the dump is lost, so
+    /// serials must be raised past whatever was published.
+    pub restored: bool,
     /// Loud words for the operator: the store was broken and the dump was
     /// taken, say.
     pub warnings: Vec<String>,
 }
 
-/// Opens the store in `directory` (made if missing).
-pub fn open(engine: Engine, directory: &Path) -> Result<Opened, StoreError> {
-    let _ = (engine, directory);
-    todo!()
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened")
+            .field("new", &self.new)
+            .field("restored", &self.restored)
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
+    }
 }

@@ -1,0 +1,238 @@
+//! The data directory: who may use it, and the file operations that are
+//! durable when they return.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{Engine, StoreError};
+
+/// A data directory that is ours alone as long as this value lives.
+pub struct Home {
+    directory: PathBuf,
+    /// Closing it gives the directory to the next.
+    _lock: File,
+}
+
+impl Home {
+    /// Makes the directory if it is missing (mode 0700) and takes its lock.
+    pub fn claim(directory: &Path) -> Result<Home, StoreError> {
+        if !directory.is_dir() {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(directory)
+                .map_err(|e| trouble("cannot make the data directory", directory, &e))?;
+            if let Some(parent) = directory.canonicalize().ok().as_deref().and_then(Path::parent) {
+                // Another owner's parent may not be readable; then its owner
+                // made our directory long ago.
+                let _ = sync_directory(parent);
+            }
+        }
+        refuse_as_root(directory)?;
+        let path = directory.join("lock");
+        let lock = private()
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|e| trouble("cannot use the data directory:", &path, &e))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked(directory.into())),
+            Err(TryLockError::Error(e)) => return Err(trouble("cannot lock", &path, &e)),
+        }
+        Ok(Home { directory: directory.into(), _lock: lock })
+    }
+
+    /// A file or directory in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// The directory itself.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The file that says at which revision a store was last known to be
+    /// whole. Without it nothing was ever acknowledged from that store.
+    fn ready_file(&self, engine: Engine) -> PathBuf {
+        match engine {
+            Engine::Sled => self.path("sled/READY"),
+            Engine::Redb => self.path("redb.ready"),
+        }
+    }
+
+    /// The revision a store had at its last start or stop; `None` when nothing
+    /// was ever acknowledged from it.
+    pub fn ready(&self, engine: Engine) -> Result<Option<u64>, StoreError> {
+        let path = self.ready_file(engine);
+        match fs::read_to_string(&path) {
+            Ok(text) => match text.trim().strip_prefix("revision ").map(str::parse) {
+                Some(Ok(revision)) => Ok(Some(revision)),
+                _ => Err(StoreError::Broken(format!(
+                    "{} is damaged: it should read `revision` and a number; put `revision 0` there to go on",
+                    path.display()
+                ))),
+            },
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(trouble("cannot read", &path, &e)),
+        }
+    }
+
+    /// Writes that revision down.
+    pub fn set_ready(&self, engine: Engine, revision: u64) -> Result<(), StoreError> {
+        let path = self.ready_file(engine);
+        replace(&path, |file| writeln!(file, "revision {revision}"))
+            .map_err(|e| trouble("cannot write", &path, &e))
+    }
+
+    /// Renames the files of a store to `NAME.WHY-N` with the first free number
+    /// and says where the store is now. Nothing is ever deleted.
+    pub fn set_aside(&self, engine: Engine, why: &str) -> Result<PathBuf, StoreError> {
+        let name = engine.name();
+        let aside = |n: u32, suffix: &str| self.path(&format!("{name}.{why}-{n}{suffix}"));
+        let n = (1..)
+            .find(|&n| !aside(n, "").exists() && !aside(n, ".ready").exists())
+            .expect("a directory holds fewer than 2^32 files");
+        if engine == Engine::Redb {
+            // First the file that says that there is a store: a crash in
+            // between leaves rows that nobody counts on.
+            self.rename_if_there(&self.path("redb.ready"), &aside(n, ".ready"))?;
+        }
+        self.rename_if_there(&self.path(name), &aside(n, ""))?;
+        sync_directory(&self.directory)
+            .map_err(|e| trouble("cannot write", &self.directory, &e))?;
+        Ok(aside(n, ""))
+    }
+
+    fn rename_if_there(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        match fs::rename(from, to) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                Err(trouble("cannot rename", from, &e))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Root in somebody's directory would leave files there that the owner cannot
+/// open at the next start.
+fn refuse_as_root(directory: &Path) -> Result<(), StoreError> {
+    let owner =
+        fs::metadata(directory).map_err(|e| trouble("cannot look at", directory, &e))?.uid();
+    if rustix::process::geteuid().is_root() && owner != 0 {
+        return Err(StoreError::Broken(format!(
+            "{} belongs to user {owner} and this runs as root; run it as user {owner}, or chown the directory to root",
+            directory.display()
+        )));
+    }
+    Ok(())
+}
+
+/// An I/O error as an operator needs it.
+pub fn trouble(what: &str, path: &Path, error: &io::Error) -> StoreError {
+    if is_full(error) {
+        return StoreError::Full;
+    }
+    let advice = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let us = rustix::process::geteuid().as_raw();
+            let owner = path
+                .ancestors()
+                .find_map(|p| fs::metadata(p).ok().map(|m| (p.to_path_buf(), m.uid())));
+            match owner {
+                Some((path, uid)) if uid != us => format!(
+                    "; {} belongs to user {uid} and this runs as user {us}: run it as that user, or chown it",
+                    path.display()
+                ),
+                _ => "; give this user the right to write there".into(),
+            }
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "; the file system is mounted read-only".into(),
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "; the data directory must be a directory".into()
+        }
+        _ => String::new(),
+    };
+    StoreError::Broken(format!("{what} {}: {error}{advice}", path.display()))
+}
+
+/// Whether there is no room: on the disk, in the user's quota, or by the
+/// process's limit on file sizes.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+}
+
+/// Options for a file that only its owner reads.
+pub fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    options
+}
+
+/// Replaces a file: a temporary one beside it, fsync, rename, fsync of the
+/// directory. Whoever reads it finds the old content or the new.
+pub fn replace(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut name = path.file_name().expect("a file has a name").to_os_string();
+    name.push(".new");
+    let temporary = path.with_file_name(name);
+    let written = (|| {
+        let file = private().create(true).truncate(true).open(&temporary)?;
+        let mut buffer = io::BufWriter::new(file);
+        fill(&mut buffer)?;
+        buffer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        fs::rename(&temporary, path)
+    })();
+    if written.is_err() {
+        // Half a file is of no use and takes room.
+        let _ = fs::remove_file(&temporary);
+        return written;
+    }
+    sync_directory(path.parent().expect("a file is in a directory"))
+}
+
+/// Makes what was created, renamed and removed in a directory durable.
+pub fn sync_directory(path: &Path) -> io::Result<()> {
+    // The parent of a bare file name is the empty path.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    File::open(path)?.sync_all()
+}
+
+/// Makes every file under a directory, and the directories, durable, and
+/// readable by nobody else.
+pub fn sync_tree(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())?;
+        } else {
+            let file = File::open(entry.path())?;
+            file.set_permissions(fs::Permissions::from_mode(0o600))?;
+            file.sync_all()?;
+        }
+    }
+    sync_directory(path)
+}
+
+/// Ends the process. For the moments in which nobody can know any more what
+/// is on the disk, a failed fsync above all: the kernel may have dropped the
+/// pages, and a second fsync would report success (retrying is how databases
+/// lost data in 2018). What was acknowledged is on the disk; the next start
+/// reads it.
+pub fn abort(what: &str, error: &dyn std::fmt::Display) -> ! {
+    tracing::error!(
+        "{what}: {error}; stopping at once so that nothing is acknowledged that is not on disk"
+    );
+    eprintln!(
+        "truename: {what}: {error}; stopping at once so that nothing is acknowledged that is not on disk"
+    );
+    std::process::abort()
+}

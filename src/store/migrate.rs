@@ -1,0 +1,95 @@
+//! From a dump into a store, and from one engine to the other. For a stopped
+//! server: both take the directory's lock.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::home::Home;
+use super::start::{Failure, Kept, create, fill, open_whole, refuse_other_engines};
+use super::{Engine, StoreError, dump};
+
+/// Fills the store of a data directory from a dump and says how many rows it
+/// has now. Only into a directory without a store: nothing is overwritten.
+pub fn import(engine: Engine, directory: &Path, dump: &Path) -> Result<u64, StoreError> {
+    let home = Arc::new(Home::claim(directory)?);
+    if home.ready(engine)?.is_some() {
+        return Err(StoreError::Broken(format!(
+            "{} has a store already, and an import replaces nothing; give an empty data directory, or rename {engine} there away",
+            directory.display()
+        )));
+    }
+    refuse_other_engines(&home, engine, false)?;
+    let kept = create(engine, &home)?;
+    fill(&*kept, dump::read(dump)?)?;
+    same(&*kept, dump)?;
+    let tally = kept.tally();
+    drop(kept);
+    home.set_ready(engine, tally.revision)?;
+    Ok(tally.rows)
+}
+
+/// What a migration did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// How many rows the new store has.
+    pub rows: u64,
+    /// Where the old store is now.
+    pub old: PathBuf,
+}
+
+/// Moves the rows of a data directory from one engine to another, through the
+/// dump, which is written anew and compared with what the new store holds.
+/// The old store is renamed aside (`sled.migrated-1`), never deleted; until
+/// that rename it is the one in use.
+pub fn migrate(directory: &Path, from: Engine, to: Engine) -> Result<Migrated, StoreError> {
+    if from == to {
+        return Err(StoreError::Broken(format!("the store is {from} already")));
+    }
+    let home = Arc::new(Home::claim(directory)?);
+    let Some(revision) = home.ready(from)? else {
+        return Err(StoreError::Broken(format!(
+            "{} has no store of {from} to migrate",
+            directory.display()
+        )));
+    };
+    refuse_other_engines(&home, from, true)?;
+    let old = open_whole(from, &home, revision).map_err(|failure| match failure {
+        Failure::Stop(error) => error,
+        Failure::Torn(why) => StoreError::Broken(format!(
+            "the store of {from} is broken ({why}); start the server with it once, so that it is restored from the dump, and migrate then"
+        )),
+    })?;
+    let dump_file = home.path(dump::DUMP_FILE);
+    dump::write(&dump_file, old.rows(""))?;
+    drop(old);
+
+    let new = create(to, &home)?;
+    fill(&*new, dump::read(&dump_file)?)?;
+    same(&*new, &dump_file)?;
+    let tally = new.tally();
+    drop(new);
+    home.set_ready(to, tally.revision)?;
+    let old = home.set_aside(from, "migrated")?;
+    Ok(Migrated { rows: tally.rows, old })
+}
+
+/// Compares a store with a dump, row by row.
+fn same(kept: &dyn Kept, dump_file: &Path) -> Result<(), StoreError> {
+    let mut kept_rows = kept.rows("");
+    let mut line = 1;
+    for row in dump::read(dump_file)? {
+        line += 1;
+        let row = row?;
+        if kept_rows.next().transpose()?.as_ref() != Some(&row) {
+            return Err(StoreError::Broken(format!(
+                "{}:{line}: {} is not in the new store, or the dump is not in order; the new store is not used",
+                dump_file.display(),
+                row.0
+            )));
+        }
+    }
+    match kept_rows.next() {
+        None => Ok(()),
+        Some(_) => Err(StoreError::Broken("the new store has rows that the dump has not".into())),
+    }
+}

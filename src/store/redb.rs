@@ -1,0 +1,295 @@
+//! The engine redb 4.
+//!
+//! On the disk:
+//!
+//! | name | what |
+//! |---|---|
+//! | `redb` | the database: one table `rows`, key text to value bytes; the row `NUL tally` counts groups and rows |
+//! | `redb.ready` | `revision N`: the store was whole at its Nth group; see `Home::ready` |
+//!
+//! redb is durable as it comes (`Durability::Immediate`: write, fdatasync,
+//! then the commit is visible), so its guard is short: the ready file and the
+//! tally tell a lost store from a new one; the file has all its blocks before
+//! redb writes into it; a failed fdatasync ends the process; and after any
+//! other error of a commit, when redb itself does not know whether the group
+//! is on the disk, the database is opened anew and the tally says.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use ::redb::{
+    Database, Durability, Error, ReadableDatabase, StorageBackend, TableDefinition, TableError,
+};
+
+use super::home::{Home, abort, private, sync_directory, trouble};
+use super::room::allocate;
+use super::start::{Failure, Kept, panic_words};
+use super::tally::{Plan, TALLY_KEY, Tally, plan};
+use super::{Row, Store, StoreError, Write};
+
+const ROWS: TableDefinition<&str, &[u8]> = TableDefinition::new("rows");
+
+/// What redb may keep in memory, in bytes. The registry reads everything once
+/// and then only writes.
+const CACHE: usize = 64 << 20;
+
+/// A store kept by redb.
+pub struct Redb {
+    path: PathBuf,
+    /// `None`: an error closed it, and opening it again has not worked yet.
+    database: RwLock<Option<Database>>,
+    tally: Mutex<Tally>,
+}
+
+/// Makes an empty store, durable, without the ready file.
+pub fn create(home: &Home) -> Result<Redb, StoreError> {
+    let path = home.path("redb");
+    match fs::remove_file(&path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            return Err(trouble("cannot clear", &path, &e));
+        }
+        _ => {}
+    }
+    let database = start(&path, true).map_err(|failure| match failure {
+        Failure::Torn(why) => StoreError::Broken(format!("redb cannot make a store: {why}")),
+        Failure::Stop(e) => e,
+    })?;
+    sync_directory(home.directory()).map_err(|e| trouble("cannot sync", home.directory(), &e))?;
+    let redb = Redb::new(path, database, Tally::default());
+    redb.write(&Plan::new())?;
+    Ok(redb)
+}
+
+/// Opens a store that has a ready file.
+pub fn open(home: &Home) -> Result<Redb, Failure> {
+    let path = home.path("redb");
+    if !path.exists() {
+        return Err(Failure::Torn("its file is gone".into()));
+    }
+    let database = start(&path, false)?;
+    match read_tally(&database).map_err(failure)? {
+        Some(tally) => Ok(Redb::new(path, database, tally)),
+        None => Err(Failure::Torn("it is empty, and was not when it was last used".into())),
+    }
+}
+
+/// Opens redb itself.
+fn start(path: &Path, new: bool) -> Result<Database, Failure> {
+    let file = private()
+        .create(new)
+        .truncate(false)
+        .open(path)
+        .map_err(|e| Failure::Stop(trouble("cannot open", path, &e)))?;
+    if !new && file.metadata().is_ok_and(|m| m.len() == 0) {
+        // redb would take it for a new one.
+        return Err(Failure::Torn("its file is empty".into()));
+    }
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE);
+    // A damaged file makes redb assert here and there; nothing of ours is
+    // touched by such a panic, and the store counts as torn.
+    match catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(Backend(file)))) {
+        Ok(Ok(database)) => Ok(database),
+        Ok(Err(error)) => Err(failure(error.into())),
+        Err(panic) => Err(Failure::Torn(panic_words(&*panic))),
+    }
+}
+
+/// Whether an error of redb's means that the store is torn.
+fn failure(error: Error) -> Failure {
+    match error {
+        // A file that is shorter than its header says.
+        Error::Io(e)
+            if matches!(e.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>
+        {
+            Failure::Torn(e.to_string())
+        }
+        Error::Io(e) => Failure::Stop(trouble("redb cannot use", Path::new("its file"), &e)),
+        Error::UpgradeRequired(version) => Failure::Stop(StoreError::Broken(format!(
+            "the store is of redb file format {version}; export it with the truename that wrote it, and import the dump"
+        ))),
+        other => Failure::Torn(other.to_string()),
+    }
+}
+
+fn read_tally(database: &Database) -> Result<Option<Tally>, Error> {
+    let table = match database.begin_read()?.open_table(ROWS) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        other => other?,
+    };
+    Ok(table.get(TALLY_KEY)?.and_then(|value| Tally::parse(value.value())))
+}
+
+impl Redb {
+    fn new(path: PathBuf, database: Database, tally: Tally) -> Redb {
+        Redb { path, database: RwLock::new(Some(database)), tally: Mutex::new(tally) }
+    }
+
+    fn write(&self, plan: &Plan) -> Result<(), StoreError> {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        self.reopen(&mut database, *tally, *tally)?;
+        let open = database.as_ref().expect("just opened");
+
+        let mut next = *tally;
+        let error = match put(open, plan, &mut next) {
+            Ok(()) => {
+                *tally = next;
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        // redb takes no more writes after an error, and may or may not have
+        // committed this one.
+        *database = None;
+        if self.reopen(&mut database, *tally, next)? == next {
+            *tally = next;
+            return Ok(());
+        }
+        Err(match error {
+            Error::Io(e) => trouble("redb cannot write", &self.path, &e),
+            other => StoreError::Broken(format!("redb cannot write: {other}")),
+        })
+    }
+
+    /// Opens the database again if an error closed it, and says which of two
+    /// states it is in.
+    fn reopen(
+        &self,
+        database: &mut Option<Database>,
+        before: Tally,
+        after: Tally,
+    ) -> Result<Tally, StoreError> {
+        if database.is_some() {
+            return Ok(before);
+        }
+        let (open, tally) = start(&self.path, false)
+            .and_then(|open| {
+                let tally = read_tally(&open).map_err(failure)?;
+                Ok((open, tally))
+            })
+            .map_err(|failure| match failure {
+                Failure::Stop(error) => error,
+                Failure::Torn(why) => abort("redb's file is damaged", &why),
+            })?;
+        match tally {
+            Some(tally) if tally == before || tally == after => {
+                *database = Some(open);
+                Ok(tally)
+            }
+            _ => abort("redb has another state than was committed", &"restart it"),
+        }
+    }
+}
+
+/// The group as one durable transaction; `tally` is counted on.
+fn put(database: &Database, plan: &Plan, tally: &mut Tally) -> Result<(), Error> {
+    tally.revision += 1;
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    {
+        let mut table = transaction.open_table(ROWS)?;
+        for (&key, &value) in plan {
+            let old = match value {
+                Some(value) => table.insert(key, value)?.is_some(),
+                None => table.remove(key)?.is_some(),
+            };
+            tally.rows += u64::from(value.is_some());
+            tally.rows -= u64::from(old);
+        }
+        table.insert(TALLY_KEY, tally.to_string().as_bytes())?;
+    }
+    Ok(transaction.commit()?)
+}
+
+impl Store for Redb {
+    fn rows<'a>(&'a self, prefix: &str) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(database) = database.as_ref() else {
+            return Box::new(std::iter::once(Err(StoreError::Full)));
+        };
+        let range = (|| -> Result<_, Error> {
+            let table = database.begin_read()?.open_table(ROWS)?;
+            Ok(table.range(prefix..)?)
+        })();
+        let range = match range {
+            Ok(range) => range,
+            Err(error) => return Box::new(std::iter::once(Err(unreadable(&error.into())))),
+        };
+        let prefix = prefix.to_owned();
+        Box::new(
+            range
+                .map(|row| {
+                    let (key, value) = row.map_err(|e| unreadable(&e.into()))?;
+                    Ok((key.value().to_owned(), value.value().to_vec()))
+                })
+                .take_while(move |row| {
+                    row.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix))
+                })
+                .filter(|row| row.as_ref().map_or(true, |(key, _)| key != TALLY_KEY)),
+        )
+    }
+
+    fn commit(&self, group: &[Write]) -> Result<(), StoreError> {
+        if group.is_empty() {
+            return Ok(());
+        }
+        self.write(&plan(group)?)
+    }
+}
+
+fn unreadable(error: &Error) -> StoreError {
+    StoreError::Broken(format!(
+        "redb cannot read its own store: {error}; restart, so that the damage is looked at"
+    ))
+}
+
+impl Kept for Redb {
+    fn tally(&self) -> Tally {
+        *self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start_writes(&self) -> u64 {
+        // A start after a crash writes the page allocator's state: a bit a page.
+        fs::metadata(&self.path).map_or(0, |m| m.len() / 256)
+    }
+}
+
+/// The file as redb uses it. It is not locked here: the directory is.
+#[derive(Debug)]
+struct Backend(File);
+
+impl StorageBackend for Backend {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(out, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        // A file grown by its length alone has no blocks, and a write into it
+        // may find the disk full in the middle of a commit.
+        let now = self.len()?;
+        if len > now {
+            allocate(&self.0, now, len - now)?;
+        }
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        match self.0.sync_data() {
+            Ok(()) => Ok(()),
+            Err(e) => abort("fdatasync of redb failed", &e),
+        }
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(data, offset)
+    }
+}

@@ -1,0 +1,235 @@
+//! Opening: new, kept, or torn and restored.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::home::Home;
+use super::room::Ballast;
+use super::tally::Tally;
+use super::{Engine, Opened, Row, Store, StoreError, Write, dump, redb, sled};
+
+/// An engine's store, as this floor sees it.
+pub trait Kept: Store {
+    /// How many groups and rows it has now.
+    fn tally(&self) -> Tally;
+
+    /// About how many bytes its next start writes.
+    fn start_writes(&self) -> u64;
+}
+
+/// Why an engine does not open its store.
+pub enum Failure {
+    /// What is on the disk is damaged: the dump is the next best thing.
+    Torn(String),
+    /// Something an operator can put right; the store may be whole.
+    Stop(StoreError),
+}
+
+/// An open store with all that belongs to it. Fields are dropped in order:
+/// the engine, then the claim on the directory.
+struct Running {
+    kept: Box<dyn Kept>,
+    engine: Engine,
+    home: Arc<Home>,
+}
+
+/// Opens the store in `directory`, which is made if it is missing.
+///
+/// A store that is torn is set aside (`sled.broken-1`), and a new one is
+/// filled from the text dump, with loud words in [`Opened::warnings`].
+///
+/// # Errors
+/// When the directory is in use or cannot be written, holds the store of
+/// another engine, or is torn and has no dump that can be read.
+pub fn open(engine: Engine, directory: &std::path::Path) -> Result<Opened, StoreError> {
+    let home = Arc::new(Home::claim(directory)?);
+    let ready = home.ready(engine)?;
+    refuse_other_engines(&home, engine, ready.is_some())?;
+    let ballast = Ballast::new(home.directory());
+    ballast.free();
+    let dump_file = home.path(dump::DUMP_FILE);
+
+    let mut warnings = Vec::new();
+    let mut restored = false;
+    let kept = match ready {
+        Some(revision) => match open_whole(engine, &home, revision) {
+            Ok(kept) => kept,
+            Err(Failure::Stop(error)) => return Err(error),
+            Err(Failure::Torn(why)) => {
+                warnings.push(format!("THE STORE IS BROKEN ({engine}: {why})."));
+                restored = true;
+                restore(engine, &home, &why, &mut warnings)?
+            }
+        },
+        None if dump_file.exists() => {
+            warnings.push(format!("THERE IS NO STORE of {engine}, but a dump of one."));
+            restored = true;
+            let kept = create(engine, &home)?;
+            fill_from_dump(&*kept, &home, &mut warnings)?;
+            kept
+        }
+        None => create(engine, &home)?,
+    };
+    home.set_ready(engine, kept.tally().revision)?;
+    ballast.take(kept.start_writes());
+    let new = ready.is_none() && !restored;
+    Ok(Opened { store: Box::new(Running { kept, engine, home }), new, restored, warnings })
+}
+
+/// One directory, one store: two would drift apart unseen.
+pub fn refuse_other_engines(home: &Home, engine: Engine, ours: bool) -> Result<(), StoreError> {
+    for other in Engine::ALL {
+        if other == engine || home.ready(other)?.is_none() {
+            continue;
+        }
+        let directory = home.directory().display();
+        return Err(StoreError::Broken(if ours {
+            format!(
+                "{directory} has a store of {engine} and one of {other}; rename away the one that is not to be used"
+            )
+        } else {
+            format!(
+                "{directory} has a store of {other}, and {engine} is asked for; ask for {other}, or stop the server and run `truename migrate`"
+            )
+        }));
+    }
+    Ok(())
+}
+
+/// A new, empty store, without the mark that something was acknowledged.
+pub fn create(engine: Engine, home: &Arc<Home>) -> Result<Box<dyn Kept>, StoreError> {
+    Ok(match engine {
+        Engine::Sled => Box::new(sled::create(home)?),
+        Engine::Redb => Box::new(redb::create(home)?),
+    })
+}
+
+/// A store that was acknowledged from, read once as a whole: every row that
+/// was counted is there.
+pub fn open_whole(
+    engine: Engine,
+    home: &Arc<Home>,
+    revision: u64,
+) -> Result<Box<dyn Kept>, Failure> {
+    let kept: Box<dyn Kept> = match engine {
+        Engine::Sled => Box::new(sled::open(home)?),
+        Engine::Redb => Box::new(redb::open(home)?),
+    };
+    let tally = kept.tally();
+    if tally.revision < revision {
+        return Err(Failure::Torn(format!(
+            "it ends with group {}, and group {revision} was acknowledged",
+            tally.revision
+        )));
+    }
+    // Both engines panic on some damaged pages; see the note in `sled::start`.
+    let counted = catch_unwind(AssertUnwindSafe(|| {
+        kept.rows("").try_fold(0_u64, |n, row| row.map(|_| n + 1))
+    }));
+    match counted {
+        Ok(Ok(rows)) if rows == tally.rows => Ok(kept),
+        Ok(Ok(rows)) => {
+            Err(Failure::Torn(format!("it has {rows} rows where {} were counted", tally.rows)))
+        }
+        Ok(Err(error)) => Err(Failure::Torn(error.to_string())),
+        Err(panic) => Err(Failure::Torn(panic_words(&*panic))),
+    }
+}
+
+/// Sets a torn store aside and fills a new one from the dump.
+fn restore(
+    engine: Engine,
+    home: &Arc<Home>,
+    why: &str,
+    warnings: &mut Vec<String>,
+) -> Result<Box<dyn Kept>, StoreError> {
+    let dump_file = home.path(dump::DUMP_FILE);
+    // The whole dump is read before anything is renamed.
+    let readable: Result<(), StoreError> =
+        dump::read(&dump_file).and_then(|rows| rows.map(|row| row.map(drop)).collect());
+    if let Err(error) = readable {
+        return Err(StoreError::Broken(format!(
+            "the store of {engine} in {} is broken ({why}), and there is no dump to start from ({error}); put a backup of {} there, or, to start with nothing, rename {engine} away{}",
+            home.directory().display(),
+            dump_file.display(),
+            if engine == Engine::Redb { " together with redb.ready" } else { "" },
+        )));
+    }
+    let aside = home.set_aside(engine, "broken")?;
+    warnings.push(format!("It was set aside as {}.", aside.display()));
+    let kept = create(engine, home)?;
+    fill_from_dump(&*kept, home, warnings)?;
+    Ok(kept)
+}
+
+fn fill_from_dump(
+    kept: &dyn Kept,
+    home: &Home,
+    warnings: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    let path = home.path(dump::DUMP_FILE);
+    let rows = fill(kept, dump::read(&path)?)?;
+    let written = std::fs::metadata(&path)
+        .and_then(|m| m.modified())
+        .ok()
+        .and_then(|t| jiff::Timestamp::try_from(t).ok())
+        .map_or_else(String::new, |t| format!(" of {t:.0}"));
+    warnings.push(format!(
+        "This start uses the dump {}{written}, {rows} rows: WHAT WAS REPORTED AFTER IT IS LOST until the hosts report again.",
+        path.display()
+    ));
+    Ok(())
+}
+
+/// Bytes written as one group while filling a store.
+const FILL_GROUP: usize = 256 << 10;
+
+/// Puts rows into a store in groups of some size. A crash in between leaves a
+/// store that is not `READY`.
+pub fn fill(
+    store: &dyn Store,
+    rows: impl Iterator<Item = Result<Row, StoreError>>,
+) -> Result<u64, StoreError> {
+    let (mut group, mut bytes, mut count) = (Vec::new(), 0, 0);
+    for row in rows {
+        let (key, value) = row?;
+        bytes += key.len() + value.len();
+        count += 1;
+        group.push(Write::Put(key, value));
+        if bytes >= FILL_GROUP {
+            store.commit(&group)?;
+            group.clear();
+            bytes = 0;
+        }
+    }
+    store.commit(&group)?;
+    Ok(count)
+}
+
+/// What a panic said.
+pub fn panic_words(panic: &(dyn Any + Send)) -> String {
+    let words = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panic: {}", words.unwrap_or("without words"))
+}
+
+impl Store for Running {
+    fn rows<'a>(&'a self, prefix: &str) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a> {
+        self.kept.rows(prefix)
+    }
+
+    fn commit(&self, group: &[Write]) -> Result<(), StoreError> {
+        self.kept.commit(group)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The later the revision written down, the more a later start can
+        // miss; without it the one of the last start stands.
+        let _ = self.home.set_ready(self.engine, self.kept.tally().revision);
+    }
+}
