@@ -3,13 +3,13 @@
 //!
 //! ```text
 //! # truename dump 1
-//! host/home.dyn.example.org.	{"name":"home.dyn.example.org.", ...}
-//! meta/...	{...}
+//! host/home.dyn.example.org.⇥{"name":"home.dyn.example.org.", ...}
+//! meta/...⇥{...}
 //! # end 2 rows crc32 1c291ca3
 //! ```
 //!
 //! UTF-8. The first line names the form and its version. Then one row a line:
-//! key, tab, value; neither has line ends or tabs. The last line counts the
+//! key, tab (`⇥` above), value; neither has line ends or tabs. The last line counts the
 //! rows and has the CRC-32 (of zlib, in hexadecimal) of every byte of the rows'
 //! lines, so that a dump that was cut is noticed. Keys stand in the order of
 //! their bytes, each once, and begin with anything but `#`. The file is replaced as a whole: temporary file, fsync, rename, fsync

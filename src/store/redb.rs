@@ -218,7 +218,7 @@ impl Store for Redb {
         })();
         let range = match range {
             Ok(range) => range,
-            Err(error) => return Box::new(std::iter::once(Err(unreadable(&error.into())))),
+            Err(error) => return Box::new(std::iter::once(Err(unreadable(&error)))),
         };
         let prefix = prefix.to_owned();
         Box::new(

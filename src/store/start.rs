@@ -147,7 +147,7 @@ fn restore(
     let dump_file = home.path(dump::DUMP_FILE);
     // The whole dump is read before anything is renamed.
     let readable: Result<(), StoreError> =
-        dump::read(&dump_file).and_then(|rows| rows.map(|row| row.map(drop)).collect());
+        dump::read(&dump_file).and_then(|mut rows| rows.try_for_each(|row| row.map(drop)));
     if let Err(error) = readable {
         return Err(StoreError::Broken(format!(
             "the store of {engine} in {} is broken ({why}), and there is no dump to start from ({error}); put a backup of {} there, or, to start with nothing, rename {engine} away{}",

@@ -1,18 +1,20 @@
 //! What becomes of an update for one host.
 
-use super::{Outcome, Report};
-use crate::model::{Host, Now, Presence};
+use std::net::IpAddr;
+
+use super::{Outcome, Report, Said};
+use crate::model::{Addresses, Host, Now, Presence, is_publishable};
 
 /// What a zone allows to be published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Refuse private, link-local and other addresses without a meaning on
-    /// the public Internet. Off by default: clubs and families use them.
+    /// Refuse addresses without a meaning on the public Internet (private,
+    /// shared, link-local). Off by default: families and clubs use them.
     pub global_only: bool,
 }
 
 /// A decision for one host: nothing has happened yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// What the client is told.
     pub outcome: Outcome,
@@ -20,8 +22,157 @@ pub struct Decision {
     pub presence: Option<Presence>,
 }
 
-/// Decides what an update does to a host that the client may update.
+impl Decision {
+    /// Says so, and does nothing.
+    fn only(outcome: Outcome) -> Decision {
+        Decision { outcome, presence: None }
+    }
+}
+
+/// Decides what a report does to a host that the client may update.
+///
+/// The family that is not mentioned is left alone (WIRE.md, finding 6); what
+/// a host said before its lease ended is not.
 pub fn decide(host: &Host, report: &Report, policy: Policy, now: Now) -> Decision {
-    let _ = (host, report, policy, now);
-    todo!()
+    if host.blocked {
+        return Decision::only(Outcome::Blocked);
+    }
+    let served = host.addresses();
+    let (v4, v6) = match *report {
+        Report::Addresses { v4, v6 } => (v4, v6),
+        Report::Offline => (Said::Gone, Said::Gone),
+        Report::Unreadable => return Decision::only(Outcome::BadAddress),
+    };
+    let wanted = Addresses { v4: v4.after(served.v4), v6: v6.after(served.v6) };
+    if !wanted.iter().all(|address| policy.allows(address)) {
+        return Decision::only(Outcome::BadAddress);
+    }
+    let presence = match host.presence {
+        // Nothing was said of a host that is not there: a loopback address,
+        // say, which no-ip scripts send a second before the real one.
+        _ if wanted.is_empty() && v4 == Said::Nothing && v6 == Said::Nothing => None,
+        Presence::Offline { .. } if wanted.is_empty() => None,
+        _ if wanted.is_empty() => Some(Presence::Offline { since: now.wall }),
+        _ => Some(Presence::Present { addresses: wanted, heard: now.served }),
+    };
+    let outcome = if wanted == served { Outcome::Kept(served) } else { Outcome::Moved(wanted) };
+    Decision { outcome, presence }
+}
+
+impl<A> Said<A> {
+    /// What is there once this was said, given what was there before.
+    fn after(self, before: Option<A>) -> Option<A> {
+        match self {
+            Said::Nothing => before,
+            Said::Is(address) => Some(address),
+            Said::Gone => None,
+        }
+    }
+}
+
+impl Policy {
+    /// Whether the zone publishes this address.
+    pub fn allows(self, address: IpAddr) -> bool {
+        is_publishable(address) && !(self.global_only && is_local(address))
+    }
+}
+
+/// Whether an address means something only inside somebody's own network.
+fn is_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            // RFC 1918, RFC 3927, and shared address space (RFC 6598).
+            v4.is_private() || v4.is_link_local() || (a == 100 && (64..128).contains(&b))
+        }
+        // RFC 4193 §3.1, RFC 4291 §2.5.6.
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Served, Timestamp};
+
+    const NOW: Now = Now { wall: Timestamp(1000), served: Served(50) };
+
+    fn host(presence: Presence) -> Host {
+        Host { presence, ..Host::new("home.dyn.example.org".parse().unwrap(), Timestamp(0)) }
+    }
+
+    fn at(v4: Option<&str>, v6: Option<&str>) -> Addresses {
+        Addresses { v4: v4.map(|a| a.parse().unwrap()), v6: v6.map(|a| a.parse().unwrap()) }
+    }
+
+    fn says(v4: Option<&str>, v6: Option<&str>) -> Report {
+        let said = at(v4, v6);
+        Report::Addresses {
+            v4: said.v4.map_or(Said::Nothing, Said::Is),
+            v6: said.v6.map_or(Said::Nothing, Said::Is),
+        }
+    }
+
+    #[test]
+    fn the_other_family_is_left_alone() {
+        let there = at(Some("192.0.2.1"), Some("2001:db8::1"));
+        let host = host(Presence::Present { addresses: there, heard: Served(1) });
+        let decision = decide(&host, &says(Some("192.0.2.2"), None), Policy::default(), NOW);
+        let after = at(Some("192.0.2.2"), Some("2001:db8::1"));
+        assert_eq!(decision.outcome, Outcome::Moved(after));
+        assert_eq!(
+            decision.presence,
+            Some(Presence::Present { addresses: after, heard: Served(50) })
+        );
+    }
+
+    #[test]
+    fn what_was_said_before_the_lease_ended_is_forgotten() {
+        let host = host(Presence::Lapsed { since: Timestamp(3) });
+        let decision = decide(&host, &says(None, Some("2001:db8::2")), Policy::default(), NOW);
+        assert_eq!(decision.outcome, Outcome::Moved(at(None, Some("2001:db8::2"))));
+    }
+
+    #[test]
+    fn saying_it_again_renews_and_nothing_else() {
+        let there = at(Some("192.0.2.1"), None);
+        let host = host(Presence::Present { addresses: there, heard: Served(1) });
+        let decision = decide(&host, &says(Some("192.0.2.1"), None), Policy::default(), NOW);
+        assert_eq!(decision.outcome, Outcome::Kept(there));
+        assert_eq!(
+            decision.presence,
+            Some(Presence::Present { addresses: there, heard: Served(50) })
+        );
+    }
+
+    #[test]
+    fn nothing_said_of_an_absent_host_leaves_it_absent() {
+        let decision = decide(&host(Presence::Unheard), &says(None, None), Policy::default(), NOW);
+        assert_eq!(decision, Decision::only(Outcome::Kept(Addresses::NONE)));
+    }
+
+    #[test]
+    fn addresses_that_cannot_be_published() {
+        for bad in ["127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "240.0.0.1"] {
+            let report = says(Some(bad), None);
+            let decision = decide(&host(Presence::Unheard), &report, Policy::default(), NOW);
+            assert_eq!(decision.outcome, Outcome::BadAddress, "{bad}");
+        }
+        for private in ["10.0.0.1", "192.168.1.1", "172.31.0.1", "100.64.0.1", "169.254.1.1"] {
+            let report = says(Some(private), None);
+            let open = decide(&host(Presence::Unheard), &report, Policy::default(), NOW);
+            assert!(matches!(open.outcome, Outcome::Moved(_)), "{private}");
+            let public = Policy { global_only: true };
+            let strict = decide(&host(Presence::Unheard), &report, public, NOW);
+            assert_eq!(strict.outcome, Outcome::BadAddress, "{private}");
+        }
+    }
+
+    #[test]
+    fn a_blocked_host_stays_where_it_is() {
+        let blocked = Host { blocked: true, ..host(Presence::Unheard) };
+        let report = says(Some("192.0.2.1"), None);
+        let decision = decide(&blocked, &report, Policy::default(), NOW);
+        assert_eq!(decision, Decision::only(Outcome::Blocked));
+    }
 }
