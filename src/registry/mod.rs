@@ -3,14 +3,33 @@
 //! One thread owns the store. It drains a group of requests, decides each,
 //! commits one batch, publishes, and only then replies: durable, then
 //! visible, then acknowledged.
+//!
+//! ```text
+//!   Registry (handle) ──▶ bounded queue ──▶ thread: Core
+//!        ▲                                     │ Draft = clone of State and Snapshot
+//!        │                                     │ decide each request in the draft
+//!        │                                     │ store.commit(rows)   durable
+//!        └── State, Snapshot ◀── publish ──────┘ reply                acknowledged
+//! ```
+//!
+//! A draft that the store does not take is dropped, and nothing has happened.
 
 mod command;
+mod core;
+mod draft;
+mod operate;
 mod rows;
 mod secrets;
 mod state;
 mod thread;
+mod view;
+mod zones;
 
-pub use command::{Command, CommandError, Reply};
-pub use secrets::{Auth, Login};
-pub use state::{Settings, State};
-pub use thread::{Registry, Unavailable};
+pub use command::{
+    AccountView, Command, CommandError, HostSettings, HostView, KeyView, NewKey, Reply, Status,
+    ZoneStatus,
+};
+pub use rows::HISTORY;
+pub use secrets::{Auth, Login, MIN_PASSWORD};
+pub use state::{Settings, State, ZoneSource};
+pub use thread::{Clock, Registry, Unavailable};

@@ -1,6 +1,24 @@
 //! Who is asking: tokens, passwords, and what they prove.
+//!
+//! A token is 160 random bits, so it is kept as a keyed fast hash and found
+//! by it; nobody guesses it and no slow hash protects it better. A person's
+//! password is kept as argon2id; a password that was once right is remembered
+//! in memory as a fast hash under a key of this process, so that a host that
+//! reports every five minutes costs one slow hash a start, not one a report.
 
-use crate::model::{Grant, Secret};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
+
+use super::State;
+use crate::model::{AccountName, Grant, Holder, KeyDigest, KeyId, Name, Secret};
 
 /// What a client presents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,4 +41,223 @@ pub enum Auth {
     Blocked,
     /// Too many slow password checks under way: try again later (`911`).
     Busy,
+}
+
+/// The shortest password a person may choose, in characters.
+pub const MIN_PASSWORD: usize = 8;
+
+/// The longest secret looked at, in octets; argon2 would hash any length.
+const MAX_SECRET: usize = 256;
+
+/// Slow hashes under way or waiting, in all: strangers can ask for them, and
+/// each takes a core for tens of milliseconds and 19 MiB.
+const SLOW_CHECKS: usize = 16;
+
+/// Slow hashes under way at once.
+const SLOW_CHECKS_AT_ONCE: usize = 1;
+
+/// The store's own key for the digests of tokens.
+#[derive(Clone, Copy)]
+pub(super) struct TokenKey([u8; 32]);
+
+impl TokenKey {
+    pub(super) fn random() -> TokenKey {
+        TokenKey(random())
+    }
+
+    pub(super) fn from_hex(text: &str) -> Option<TokenKey> {
+        let bytes = data_encoding::HEXLOWER.decode(text.as_bytes()).ok()?;
+        Some(TokenKey(bytes.try_into().ok()?))
+    }
+
+    pub(super) fn to_hex(self) -> String {
+        data_encoding::HEXLOWER.encode(&self.0)
+    }
+
+    /// What a token is kept and found by.
+    pub(super) fn digest(&self, token: &Secret) -> KeyDigest {
+        KeyDigest(mac(&self.0, &[token.0.as_bytes()]))
+    }
+}
+
+/// A new token: 32 characters of `a-z 2-7`, 160 random bits.
+pub(super) fn new_token() -> Secret {
+    Secret(letters(&random::<20>()))
+}
+
+/// A new public number for a key: 8 characters, 40 random bits.
+pub(super) fn new_key_id() -> KeyId {
+    KeyId(letters(&random::<5>()))
+}
+
+fn letters(bytes: &[u8]) -> String {
+    data_encoding::BASE32_NOPAD.encode(bytes).to_ascii_lowercase()
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the kernel gives random bytes once it runs");
+    bytes
+}
+
+fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("any length is a key");
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// A person's password as an argon2id PHC string (RFC 9106, the library's
+/// defaults: 19 MiB, two passes). Slow on purpose.
+pub(super) fn hash_password(password: &str) -> String {
+    let hash = Argon2::default().hash_password(password.as_bytes());
+    hash.expect("the default parameters are in range").to_string()
+}
+
+/// Checks people's passwords, slowly once and quickly after.
+pub(super) struct Passwords {
+    /// A key of this process alone: what is remembered is worth nothing
+    /// outside it.
+    key: [u8; 32],
+    /// By account, the digest of the hash and the password that matched it.
+    /// At most one an account.
+    remembered: Mutex<HashMap<AccountName, [u8; 32]>>,
+    waiting: Semaphore,
+    running: Semaphore,
+}
+
+/// What a password check says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Checked {
+    Right,
+    Wrong,
+    Busy,
+}
+
+impl Passwords {
+    pub(super) fn new() -> Passwords {
+        Passwords {
+            key: random(),
+            remembered: Mutex::default(),
+            waiting: Semaphore::new(SLOW_CHECKS),
+            running: Semaphore::new(SLOW_CHECKS_AT_ONCE),
+        }
+    }
+
+    async fn check(&self, account: &AccountName, hash: &str, password: &Secret) -> Checked {
+        let digest = mac(&self.key, &[hash.as_bytes(), password.0.as_bytes()]);
+        let known = {
+            let remembered = self.remembered.lock().expect("nothing panics while it is held");
+            remembered.get(account).copied()
+        };
+        if known.is_some_and(|known| bool::from(known.ct_eq(&digest))) {
+            return Checked::Right;
+        }
+        let Ok(_waiting) = self.waiting.try_acquire() else { return Checked::Busy };
+        let Ok(_running) = self.running.acquire().await else { return Checked::Busy };
+        let (hash, secret) = (hash.to_owned(), password.clone());
+        let right = tokio::task::spawn_blocking(move || {
+            PasswordHash::new(&hash).is_ok_and(|hash| {
+                Argon2::default().verify_password(secret.0.as_bytes(), &hash).is_ok()
+            })
+        });
+        if !right.await.unwrap_or(false) {
+            return Checked::Wrong;
+        }
+        let mut remembered = self.remembered.lock().expect("nothing panics while it is held");
+        remembered.insert(account.clone(), digest);
+        Checked::Right
+    }
+
+    /// Says what a login proves. Tokens are tried first: they are quick.
+    pub(super) async fn authenticate(&self, state: &State, login: &Login, source: IpAddr) -> Auth {
+        if login.secret.0.is_empty() || login.secret.0.len() > MAX_SECRET {
+            return Auth::Wrong;
+        }
+        if let Some(key) = state.key_by_secret(&login.secret) {
+            let grant = Grant {
+                holder: key.holder.clone(),
+                hosts: key.hosts.clone(),
+                key: Some(key.id.clone()),
+            };
+            return match key.allows_source(source) && !state.contradicts(&login.user, &grant) {
+                true => granted(state, grant),
+                false => Auth::Wrong,
+            };
+        }
+        let Some((account, hash, grant)) = by_password(state, &login.user) else {
+            return Auth::Wrong;
+        };
+        match self.check(account, hash, &login.secret).await {
+            Checked::Right => granted(state, grant),
+            Checked::Wrong => Auth::Wrong,
+            Checked::Busy => Auth::Busy,
+        }
+    }
+}
+
+/// The account whose password it may be, its hash, and what it would allow:
+/// the account logged in as, or the owner of the host logged in as.
+fn by_password<'s>(state: &'s State, user: &str) -> Option<(&'s AccountName, &'s str, Grant)> {
+    let named = user.parse().ok().and_then(|name: AccountName| state.account(&name));
+    let (account, hosts) = match named {
+        Some(account) if account.password.is_some() => (account, Vec::new()),
+        _ => {
+            let host = state.host(&user.parse::<Name>().ok()?)?;
+            (state.account(host.owner.as_ref()?)?, vec![host.name.clone()])
+        }
+    };
+    let hash = account.password.as_deref()?;
+    Some((
+        &account.name,
+        hash,
+        Grant { holder: Holder::Account(account.name.clone()), hosts, key: None },
+    ))
+}
+
+fn granted(state: &State, grant: Grant) -> Auth {
+    let blocked = match &grant.holder {
+        Holder::Account(name) => state.account(name).is_some_and(|account| account.blocked),
+        Holder::Host(_) => false,
+    };
+    if blocked { Auth::Blocked } else { Auth::Granted(grant) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_long_and_never_the_same() {
+        let (one, two) = (new_token(), new_token());
+        assert_eq!(one.0.len(), 32);
+        assert!(one.0.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
+        assert_ne!(one, two);
+    }
+
+    #[test]
+    fn the_same_token_under_another_key_is_another_digest() {
+        let token = Secret("abc".into());
+        let key = TokenKey([1; 32]);
+        assert_eq!(key.digest(&token), TokenKey::from_hex(&key.to_hex()).unwrap().digest(&token));
+        assert_ne!(key.digest(&token), TokenKey([2; 32]).digest(&token));
+    }
+
+    #[tokio::test]
+    async fn a_right_password_is_hashed_slowly_once() {
+        let passwords = Passwords::new();
+        let ann: AccountName = "ann".parse().unwrap();
+        let hash = hash_password("correct horse");
+        let right = Secret("correct horse".into());
+        assert_eq!(passwords.check(&ann, &hash, &right).await, Checked::Right);
+        // No slow check can start any more: what is remembered still works.
+        passwords.waiting.close();
+        assert_eq!(passwords.check(&ann, &hash, &right).await, Checked::Right);
+        assert_eq!(passwords.check(&ann, &hash, &Secret("wrong".into())).await, Checked::Busy);
+        // Another hash, after a change of the password: not remembered.
+        let changed = hash_password("another one");
+        assert_eq!(passwords.check(&ann, &changed, &right).await, Checked::Busy);
+    }
 }

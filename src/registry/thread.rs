@@ -2,20 +2,62 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::oneshot;
 
+use super::core::{Core, Published, Request};
+use super::operate::{known_account, known_host, known_key};
+use super::secrets::{MIN_PASSWORD, Passwords, hash_password};
+use super::view;
 use super::{Auth, Command, CommandError, Login, Reply, Settings, State};
-use crate::model::{Grant, Now};
-use crate::store::Opened;
+use crate::model::{Grant, Now, Served};
+use crate::store::{Opened, Store, StoreError, dump};
 use crate::update::{Outcome, Update};
-use crate::zone::Snapshot;
+use crate::zone::{Snapshot, Zone};
+
+/// Requests waiting to be decided; one more is answered `911`.
+const QUEUE: usize = 4096;
+
+/// Requests decided and written down together.
+const GROUP: usize = 256;
+
+/// The longest sleep, so that a clock that was asked too early is asked again.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// The present moment, from whoever owns the clock.
+pub type Clock = Box<dyn Fn() -> Now + Send + Sync>;
 
 /// A handle to the registry; clones ask the same one.
 #[derive(Clone)]
-pub struct Registry {
-    snapshot: Arc<ArcSwap<Snapshot>>,
+pub struct Registry(Arc<Shared>);
+
+struct Shared {
+    queue: SyncSender<Job>,
+    published: Published,
+    store: Arc<dyn Store>,
+    settings: Settings,
+    passwords: Passwords,
+    clock: Arc<Clock>,
+    started: Served,
+    warnings: Mutex<Vec<String>>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+/// What the thread is asked.
+enum Job {
+    /// To be decided, in groups.
+    Decide(Request),
+    /// Serve these zones from now on.
+    Zones(Vec<Zone>, oneshot::Sender<Result<String, CommandError>>),
+    /// Do what time asks for, now.
+    Tick(oneshot::Sender<()>),
+    /// Write everything down and end.
+    Stop,
 }
 
 /// The registry cannot say now: its queue or its disk is full. The client is
@@ -41,44 +83,260 @@ impl Registry {
     pub fn start(
         opened: Opened,
         settings: Settings,
-        clock: impl Fn(crate::model::Served) -> Box<dyn Fn() -> Now + Send + Sync>,
+        clock: impl FnOnce(Served) -> Clock,
     ) -> Result<Registry, CommandError> {
-        let _ = (opened, settings, clock);
-        todo!()
+        let zones = load_zones(&settings)?;
+        let warnings = opened.warnings.clone();
+        let (core, started) = Core::open(opened, settings.clone(), zones)?;
+        let clock = Arc::new(clock(started));
+        let (queue, jobs) = sync_channel(QUEUE);
+        let shared = Arc::new(Shared {
+            queue,
+            published: core.published(),
+            store: core.store(),
+            settings,
+            passwords: Passwords::new(),
+            clock: clock.clone(),
+            started,
+            warnings: Mutex::new(warnings),
+            thread: Mutex::new(None),
+        });
+        let dump = shared.settings.dump.clone();
+        let thread = std::thread::Builder::new()
+            .name("registry".into())
+            .spawn(move || run(core, &jobs, &clock, dump.as_deref()))
+            .map_err(|error| CommandError(format!("no thread can be started: {error}")))?;
+        *shared.thread.lock().expect("nothing panics while it is held") = Some(thread);
+        Ok(Registry(shared))
     }
 
     /// What is served; every DNS transport loads it for each request.
     pub fn snapshot(&self) -> &Arc<ArcSwap<Snapshot>> {
-        &self.snapshot
+        &self.0.published.snapshot
     }
 
     /// Everything known at this moment.
     pub fn state(&self) -> Arc<State> {
-        todo!()
+        self.0.published.state.load_full()
     }
 
     /// Who is asking.
     pub async fn authenticate(&self, login: &Login, source: IpAddr) -> Auth {
-        let _ = (login, source);
-        todo!()
+        self.0.passwords.authenticate(&self.state(), login, source).await
     }
 
     /// Applies an update: the outcome of each host, in the order asked, once
     /// it is durable and visible. With [`crate::update::Hosts::Implied`] there
     /// is one outcome ([`Outcome::NotAName`] when no single host is meant).
     pub async fn update(&self, grant: Grant, update: Update) -> Result<Vec<Outcome>, Unavailable> {
-        let _ = (grant, update);
-        todo!()
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Decide(Request::Update { grant, update, reply });
+        self.0.queue.try_send(job).map_err(|_| Unavailable)?;
+        answer.await.unwrap_or(Err(Unavailable))
     }
 
     /// Does what an operator asks.
     pub async fn command(&self, command: Command) -> Result<Reply, CommandError> {
-        let _ = command;
-        todo!()
+        let state = self.state();
+        let now = (self.0.clock)();
+        match command {
+            Command::HostShow { name } => {
+                Ok(Reply::Host(view::host_view(&state, known_host(&state, &name)?, now)))
+            }
+            Command::HostList { owner, zone } => {
+                if let Some(owner) = &owner {
+                    known_account(&state, owner)?;
+                }
+                Ok(Reply::Hosts(view::host_list(&state, owner.as_ref(), zone.as_ref(), now)))
+            }
+            Command::AccountShow { name } => {
+                Ok(Reply::Account(view::account_view(&state, known_account(&state, &name)?)))
+            }
+            Command::AccountList => {
+                let views = state.accounts().map(|account| view::account_view(&state, account));
+                Ok(Reply::Accounts(views.collect()))
+            }
+            Command::KeyShow { id } => Ok(Reply::Key(view::key_view(known_key(&state, &id)?))),
+            Command::KeyList { holder: None } => {
+                Ok(Reply::Keys(state.keys().map(view::key_view).collect()))
+            }
+            Command::KeyList { holder: Some(holder) } => {
+                Ok(Reply::Keys(state.keys_of(&holder).map(view::key_view).collect()))
+            }
+            Command::History { host } => {
+                let host = known_host(&state, &host)?;
+                Ok(Reply::History(view::history(&*self.0.store, host)?))
+            }
+            Command::Status => {
+                let warnings = self.0.warnings.lock().expect("nothing panics while it is held");
+                Ok(Reply::Status(view::status(&state, self.0.started, now, &warnings)))
+            }
+            Command::Reload => self.reload().await.map(Reply::Done),
+            Command::Export { file } => self.export(state, now, file).await,
+            Command::AccountAdd { name, password } => {
+                let password = hashed(password).await?;
+                self.decide(Command::AccountAdd { name, password }).await
+            }
+            Command::AccountSet { name, password, blocked } => {
+                let password = match password {
+                    Some(password) if password.is_empty() => Some(password),
+                    password => hashed(password).await?,
+                };
+                self.decide(Command::AccountSet { name, password, blocked }).await
+            }
+            command => self.decide(command).await,
+        }
     }
 
-    /// Stops the thread after what is queued; writes the dump. Blocks.
-    pub fn stop(&self) {
-        todo!()
+    async fn decide(&self, command: Command) -> Result<Reply, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Job::Decide(Request::Command { command, reply }))?;
+        answer.await.map_err(|_| stopping())?
     }
+
+    fn ask(&self, job: Job) -> Result<(), CommandError> {
+        self.0.queue.try_send(job).map_err(|_| {
+            CommandError("the server has more updates than it can take: try again".into())
+        })
+    }
+
+    /// Reads the zone files again and serves what they say now; the old zones
+    /// go on if they are wrong.
+    pub async fn reload(&self) -> Result<String, CommandError> {
+        let settings = self.0.settings.clone();
+        let zones = tokio::task::spawn_blocking(move || load_zones(&settings));
+        let zones = zones.await.map_err(|_| stopping())??;
+        let (reply, answer) = oneshot::channel();
+        self.ask(Job::Zones(zones, reply))?;
+        answer.await.map_err(|_| stopping())?
+    }
+
+    async fn export(
+        &self,
+        state: Arc<State>,
+        now: Now,
+        file: std::path::PathBuf,
+    ) -> Result<Reply, CommandError> {
+        let store = self.0.store.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            write_dump(&file, &state, &*store, now.served)
+                .map(|rows| Reply::Done(format!("{rows} rows written to {}", file.display())))
+        });
+        let written = written.await.map_err(|_| stopping())?;
+        written.map_err(|error| CommandError(error.to_string()))
+    }
+
+    /// Does what time asks for, now, and returns when it is done: for a clock
+    /// that is set by hand.
+    pub async fn tick(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.0.queue.try_send(Job::Tick(reply)).is_ok() {
+            let _ = answer.await;
+        }
+    }
+
+    /// Ends the thread after what is queued, and writes the dump. Blocks.
+    pub fn stop(&self) {
+        let _ = self.0.queue.send(Job::Stop);
+        let thread = self.0.thread.lock().expect("nothing panics while it is held").take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn stopping() -> CommandError {
+    CommandError("the server is stopping".into())
+}
+
+fn load_zones(settings: &Settings) -> Result<Vec<Zone>, CommandError> {
+    (settings.zones)().map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        CommandError(lines.join("\n"))
+    })
+}
+
+/// A person's password as it is kept.
+async fn hashed(password: Option<String>) -> Result<Option<String>, CommandError> {
+    let Some(password) = password else { return Ok(None) };
+    if password.chars().count() < MIN_PASSWORD {
+        return Err(CommandError(format!("a password has {MIN_PASSWORD} characters at least")));
+    }
+    let hash = tokio::task::spawn_blocking(move || hash_password(&password));
+    Ok(Some(hash.await.map_err(|_| stopping())?))
+}
+
+/// Writes the text dump: the state as it was published, and history.
+fn write_dump(
+    file: &Path,
+    state: &State,
+    store: &dyn Store,
+    served: Served,
+) -> Result<u64, StoreError> {
+    dump::write(file, state.rows(served, store.rows("history/")))
+}
+
+/// The thread: sleeps until something is asked or time asks for something.
+fn run(mut core: Core, jobs: &Receiver<Job>, clock: &Clock, dump: Option<&Path>) {
+    let write = |core: &Core, now: Now| {
+        let Some(file) = dump else { return };
+        let state = core.published().state.load_full();
+        if let Err(error) = write_dump(file, &state, &*core.store(), now.served) {
+            tracing::error!("the dump {} is not written: {error}", file.display());
+        }
+    };
+    loop {
+        let now = clock();
+        if core.advance(now) {
+            write(&core, now);
+        }
+        let sleep = core.deadline().since(now.served).min(LONGEST_SLEEP);
+        let mut next = match jobs.recv_timeout(sleep) {
+            Ok(job) => Some(job),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        let mut group = Vec::new();
+        let mut other = None;
+        while let Some(job) = next {
+            match job {
+                Job::Decide(request) => group.push(request),
+                job => {
+                    other = Some(job);
+                    break;
+                }
+            }
+            next = if group.len() < GROUP { jobs.try_recv().ok() } else { None };
+        }
+        if !group.is_empty() {
+            core.group(group, clock());
+        }
+        match other {
+            None | Some(Job::Decide(_)) => {}
+            Some(Job::Zones(zones, reply)) => {
+                let _ = reply.send(core.serve_zones(zones));
+            }
+            Some(Job::Tick(reply)) => {
+                let now = clock();
+                while core.deadline() <= now.served {
+                    if core.advance(now) {
+                        write(&core, now);
+                    }
+                }
+                let _ = reply.send(());
+            }
+            Some(Job::Stop) => break,
+        }
+    }
+    let now = clock();
+    loop {
+        if let Err(error) = core.write_heartbeats(now) {
+            tracing::error!("renewed leases are not written down: {error}");
+            break;
+        }
+        if !core.has_heartbeats() {
+            break;
+        }
+    }
+    write(&core, now);
 }

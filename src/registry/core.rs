@@ -1,0 +1,326 @@
+//! The registry without its thread: everything that happens to it, one step
+//! at a time, with the present moment as an argument.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::oneshot;
+
+use super::command::{Command, CommandError, Reply};
+use super::draft::{Draft, Renewal};
+use super::rows;
+use super::secrets::TokenKey;
+use super::state::{Settings, State};
+use super::thread::Unavailable;
+use crate::model::{Cause, Grant, Host, Name, Now, Presence, Served};
+use crate::store::{Opened, Store, StoreError, Write};
+use crate::update::{Outcome, Update};
+use crate::zone::{Snapshot, Zone};
+
+/// Lapses written down in one group: 100,000 leases that end in the same
+/// second let updates through in between.
+const LAPSES_A_GROUP: usize = 1000;
+
+/// Heartbeats written down in one group.
+const HEARTBEATS_A_GROUP: usize = 1000;
+
+/// How often heartbeats are written down. After a crash the clock of the
+/// leases goes on from here too, so that no lease ends early for it.
+const HEARTBEATS_EVERY: Duration = Duration::from_secs(300);
+
+/// How often the text dump is written.
+const DUMP_EVERY: Duration = Duration::from_secs(86_400);
+
+/// How long a full disk is left alone by what time asks for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is published: read by everybody, written here alone.
+#[derive(Clone)]
+pub(super) struct Published {
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    pub state: Arc<ArcSwap<State>>,
+}
+
+/// Something to decide.
+pub(super) enum Request {
+    Update {
+        grant: Grant,
+        update: Update,
+        reply: oneshot::Sender<Result<Vec<Outcome>, Unavailable>>,
+    },
+    Command {
+        command: Command,
+        reply: oneshot::Sender<Result<Reply, CommandError>>,
+    },
+}
+
+/// What was decided for a request, before it is said.
+enum Decided {
+    Update(Vec<Outcome>),
+    Command(Box<Result<Reply, CommandError>>),
+}
+
+pub(super) struct Core {
+    store: Arc<dyn Store>,
+    state: State,
+    snapshot: Snapshot,
+    settings: Settings,
+    published: Published,
+    /// Hosts heard since heartbeats were last written down.
+    renewed: BTreeSet<Name>,
+    heartbeats_due: Served,
+    dump_due: Served,
+    /// Not before this moment what time asks for is tried again.
+    patience: Served,
+}
+
+impl Core {
+    /// Reads the store, takes the zones in, writes down what that changed.
+    pub fn open(
+        opened: Opened,
+        settings: Settings,
+        zones: Vec<Zone>,
+    ) -> Result<(Core, Served), CommandError> {
+        let broken = |error: StoreError| CommandError(error.to_string());
+        let store: Arc<dyn Store> = Arc::from(opened.store);
+        let (state, served) = State::load(&*store, settings.lease, settings.ttl).map_err(broken)?;
+        let mut first = Vec::new();
+        let state = state.unwrap_or_else(|| {
+            let key = TokenKey::random();
+            first.push(rows::put_token_key(key));
+            State::new(key, settings.lease, settings.ttl)
+        });
+        let mut draft = Draft::new(&state, &Snapshot::default());
+        draft.serve_zones(zones, &settings, opened.restored)?;
+        let mut writes = first;
+        writes.extend(draft.take_writes());
+        if !writes.is_empty() {
+            store.commit(&writes).map_err(broken)?;
+        }
+        let published = Published {
+            snapshot: Arc::new(ArcSwap::from_pointee(draft.snapshot.clone())),
+            state: Arc::new(ArcSwap::from_pointee(draft.state.clone())),
+        };
+        let core = Core {
+            store,
+            state: draft.state,
+            snapshot: draft.snapshot,
+            settings,
+            published,
+            renewed: BTreeSet::new(),
+            heartbeats_due: served.plus(HEARTBEATS_EVERY),
+            dump_due: served.plus(DUMP_EVERY),
+            patience: served,
+        };
+        Ok((core, served))
+    }
+
+    pub fn published(&self) -> Published {
+        self.published.clone()
+    }
+
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    /// When time asks for something next.
+    pub fn deadline(&self) -> Served {
+        let mut next = self.heartbeats_due.min(self.dump_due);
+        if let Some(due) = self.state.next_due() {
+            next = next.min(due);
+        }
+        next.max(self.patience)
+    }
+
+    /// Does what time asks for, a bounded part of it: [`Core::deadline`] says
+    /// when there is more. Returns whether the text dump is due.
+    pub fn advance(&mut self, now: Now) -> bool {
+        if now.served < self.patience {
+            return false;
+        }
+        let done = self.lapse(now).and_then(|()| {
+            if self.heartbeats_due <= now.served { self.write_heartbeats(now) } else { Ok(()) }
+        });
+        if let Err(error) = done {
+            tracing::error!("leases and heartbeats wait, for {error}");
+            self.patience = now.served.plus(PATIENCE);
+        }
+        let dump = self.dump_due <= now.served;
+        if dump {
+            self.dump_due = now.served.plus(DUMP_EVERY);
+        }
+        dump
+    }
+
+    /// Withdraws hosts whose lease has ended: Changes like any others.
+    fn lapse(&mut self, now: Now) -> Result<(), StoreError> {
+        if self.state.next_due().is_none_or(|due| due > now.served) {
+            return Ok(());
+        }
+        let mut draft = Draft::new(&self.state, &self.snapshot);
+        for _ in 0..LAPSES_A_GROUP {
+            let Some(host) = draft.state.take_due(now.served) else { break };
+            if draft.state.lease_end(&host).is_some_and(|end| end <= now.served) {
+                tracing::info!(host = %host.name.without_dot(), "withdrawn: its lease ended");
+                let presence = Presence::Lapsed { since: now.wall };
+                draft.put_host(Host { presence, ..host }, Cause::Lapse, now);
+            } else {
+                // Renewed since it was entered: it goes to its right place.
+                draft.state.put_host(host);
+            }
+        }
+        self.commit(draft)
+    }
+
+    /// Writes renewals down: nobody waits for it. The clock goes with the
+    /// last of them, so that the two never disagree after a crash.
+    pub fn write_heartbeats(&mut self, now: Now) -> Result<(), StoreError> {
+        let names: Vec<Name> = self.renewed.iter().take(HEARTBEATS_A_GROUP).cloned().collect();
+        let hosts = names.iter().filter_map(|name| self.state.host(name));
+        let mut writes: Vec<Write> = hosts.map(rows::put_host).collect();
+        let last = names.len() == self.renewed.len();
+        if last {
+            writes.push(rows::put_served(now.served));
+        }
+        self.store.commit(&writes)?;
+        for name in &names {
+            self.renewed.remove(name);
+        }
+        if last {
+            self.heartbeats_due = now.served.plus(HEARTBEATS_EVERY);
+        }
+        Ok(())
+    }
+
+    /// Whether heartbeats wait to be written down.
+    pub fn has_heartbeats(&self) -> bool {
+        !self.renewed.is_empty()
+    }
+
+    /// Decides a group, writes it down, publishes it, and only then replies.
+    pub fn group(&mut self, group: Vec<Request>, now: Now) {
+        let mut draft = Draft::new(&self.state, &self.snapshot);
+        let mut renewals = Vec::new();
+        let decided: Vec<Decided> = group
+            .iter()
+            .map(|request| self.decide(&mut draft, request, now, &mut renewals))
+            .collect();
+        if draft.is_clean() {
+            self.renew(renewals, now);
+            group.into_iter().zip(decided).for_each(|(request, decided)| request.say(decided));
+            return;
+        }
+        match self.commit(draft) {
+            Ok(()) => {
+                self.renew(renewals, now);
+                group.into_iter().zip(decided).for_each(|(request, decided)| request.say(decided));
+            }
+            Err(error) => {
+                tracing::error!("updates are answered 911: {error}");
+                for request in group {
+                    self.without_writing(request, &error, now);
+                }
+            }
+        }
+    }
+
+    /// What can be said while the store takes nothing: hosts that stay where
+    /// they are still renew their leases; everything else is told to wait.
+    fn without_writing(&mut self, request: Request, error: &StoreError, now: Now) {
+        let mut draft = Draft::new(&self.state, &self.snapshot);
+        let mut renewals = Vec::new();
+        let decided = self.decide(&mut draft, &request, now, &mut renewals);
+        if draft.is_clean() {
+            self.renew(renewals, now);
+            request.say(decided);
+        } else {
+            request.refuse(error);
+        }
+    }
+
+    fn decide(
+        &self,
+        draft: &mut Draft,
+        request: &Request,
+        now: Now,
+        renewals: &mut Vec<Renewal>,
+    ) -> Decided {
+        match request {
+            Request::Update { grant, update, .. } => {
+                let policies: &HashMap<_, _> = &self.settings.policies;
+                Decided::Update(draft.update(grant, update, policies, now, renewals))
+            }
+            Request::Command { command, .. } => {
+                let reply = draft.command(command, &self.settings.policies, now);
+                Decided::Command(Box::new(reply))
+            }
+        }
+    }
+
+    /// Hosts that were heard again where they are: nothing else about them
+    /// has changed, so nothing is written now.
+    fn renew(&mut self, renewals: Vec<Renewal>, now: Now) {
+        if renewals.is_empty() {
+            return;
+        }
+        for Renewal { host, report } in renewals {
+            let Some(known) = self.state.host(&host) else { continue };
+            if let Presence::Present { addresses, .. } = known.presence {
+                let presence = Presence::Present { addresses, heard: now.served };
+                let heard = Host { presence, last_report: Some(report), ..known.clone() };
+                self.state.put_host(heard);
+                self.renewed.insert(host);
+            }
+        }
+        self.published.state.store(Arc::new(self.state.clone()));
+    }
+
+    /// Serves these zones from now on.
+    pub fn serve_zones(&mut self, zones: Vec<Zone>) -> Result<String, CommandError> {
+        let mut draft = Draft::new(&self.state, &self.snapshot);
+        let report = draft.serve_zones(zones, &self.settings, false)?;
+        self.commit(draft).map_err(|error| CommandError(error.to_string()))?;
+        Ok(report)
+    }
+
+    /// Durable, then visible.
+    fn commit(&mut self, mut draft: Draft) -> Result<(), StoreError> {
+        let writes = draft.take_writes();
+        if !writes.is_empty() {
+            self.store.commit(&writes)?;
+        }
+        self.state = draft.state;
+        self.snapshot = draft.snapshot;
+        self.published.snapshot.store(Arc::new(self.snapshot.clone()));
+        self.published.state.store(Arc::new(self.state.clone()));
+        Ok(())
+    }
+}
+
+impl Request {
+    /// Whoever asked may have gone: nobody is told then.
+    fn say(self, decided: Decided) {
+        match (self, decided) {
+            (Request::Update { reply, .. }, Decided::Update(outcomes)) => {
+                let _ = reply.send(Ok(outcomes));
+            }
+            (Request::Command { reply, .. }, Decided::Command(result)) => {
+                let _ = reply.send(*result);
+            }
+            _ => unreachable!("an update is decided as an update"),
+        }
+    }
+
+    fn refuse(self, error: &StoreError) {
+        match self {
+            Request::Update { reply, .. } => {
+                let _ = reply.send(Err(Unavailable));
+            }
+            Request::Command { reply, .. } => {
+                let _ = reply.send(Err(CommandError(error.to_string())));
+            }
+        }
+    }
+}

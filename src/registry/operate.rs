@@ -1,0 +1,328 @@
+//! What operators' commands do to a draft. Everything is checked before
+//! anything is changed: a refused command has done nothing.
+
+use std::collections::HashMap;
+
+use super::command::{Command, CommandError, HostSettings, NewKey, Reply};
+use super::draft::Draft;
+use super::secrets::{new_key_id, new_token};
+use super::state::State;
+use super::view::{account_view, host_view, key_view};
+use crate::model::{
+    Account, AccountName, Addresses, Cause, Holder, Host, Key, KeyId, LastReport, Name, Now,
+    Protocol,
+};
+use crate::update::{Outcome, Policy, Report, Said, decide};
+
+type Done = Result<Reply, CommandError>;
+type Policies = HashMap<Name, Policy>;
+
+fn refused<T>(why: String) -> Result<T, CommandError> {
+    Err(CommandError(why))
+}
+
+impl Draft {
+    /// Does what an operator asks, in the draft. Passwords arrive hashed.
+    pub(super) fn command(&mut self, command: &Command, policies: &Policies, now: Now) -> Done {
+        match command {
+            Command::HostAdd { name, settings, key } => {
+                self.add_host(name, settings, *key, policies, now)
+            }
+            Command::HostSet { name, settings } => self.set_host(name, settings, policies, now),
+            Command::HostRemove { name } => self.drop_host(name),
+            Command::AccountAdd { name, password } => self.add_account(name, password, now),
+            Command::AccountSet { name, password, blocked } => {
+                self.set_account(name, password, *blocked)
+            }
+            Command::AccountRemove { name } => self.drop_account(name),
+            Command::KeyAdd { holder, hosts, networks, label } => {
+                self.check_key(holder, hosts)?;
+                let mut key = self.new_key(holder.clone(), now);
+                key.0.hosts.clone_from(hosts);
+                key.0.networks.clone_from(networks);
+                key.0.label.clone_from(label);
+                Ok(Reply::KeyAdded(self.add_key(key)))
+            }
+            Command::KeySet { id, hosts, networks, label } => {
+                let mut key = known_key(&self.state, id)?.clone();
+                if let Some(hosts) = hosts {
+                    self.check_key(&key.holder, hosts)?;
+                    key.hosts.clone_from(hosts);
+                }
+                if let Some(networks) = networks {
+                    key.networks.clone_from(networks);
+                }
+                if let Some(label) = label {
+                    key.label.clone_from(label);
+                }
+                let view = key_view(&key);
+                self.put_key(key);
+                Ok(Reply::Key(view))
+            }
+            Command::KeyRemove { id } => {
+                known_key(&self.state, id)?;
+                self.remove_key(id);
+                Ok(Reply::Done(format!("key {id} is removed; its token proves nothing any more")))
+            }
+            Command::HostShow { .. }
+            | Command::HostList { .. }
+            | Command::AccountShow { .. }
+            | Command::AccountList
+            | Command::KeyShow { .. }
+            | Command::KeyList { .. }
+            | Command::History { .. }
+            | Command::Status
+            | Command::Reload
+            | Command::Export { .. } => {
+                refused("this command changes nothing and is answered elsewhere".into())
+            }
+        }
+    }
+
+    fn add_host(
+        &mut self,
+        name: &Name,
+        settings: &HostSettings,
+        key: bool,
+        policies: &Policies,
+        now: Now,
+    ) -> Done {
+        if self.state.host(name).is_some() {
+            return refused(format!("the host {} exists already", name.without_dot()));
+        }
+        if !name.is_hostname() {
+            return refused(format!(
+                "{} is no host name: labels are letters, digits and inner hyphens",
+                name.without_dot()
+            ));
+        }
+        if self.state.zone_of(name).is_none() {
+            let zones: Vec<String> = self.state.zones.keys().map(Name::without_dot).collect();
+            return refused(format!(
+                "{} is in none of the zones served here ({}): add a zone file, or give a name below one of them",
+                name.without_dot(),
+                zones.join(", ")
+            ));
+        }
+        let host = self.settled(Host::new(name.clone(), now.wall), settings, policies, now)?;
+        self.put_host(host, command_cause(), now);
+        let key = key.then(|| {
+            let key = self.new_key(Holder::Host(name.clone()), now);
+            self.add_key(key)
+        });
+        let host = known_host(&self.state, name)?;
+        Ok(Reply::HostAdded { host: host_view(&self.state, host, now), key })
+    }
+
+    fn set_host(
+        &mut self,
+        name: &Name,
+        settings: &HostSettings,
+        policies: &Policies,
+        now: Now,
+    ) -> Done {
+        let host = known_host(&self.state, name)?.clone();
+        let cause = if settings.addresses.is_some() { command_cause() } else { Cause::Setting };
+        let host = self.settled(host, settings, policies, now)?;
+        self.put_host(host, cause, now);
+        let host = known_host(&self.state, name)?;
+        Ok(Reply::Host(host_view(&self.state, host, now)))
+    }
+
+    /// The host with these settings, if they can be.
+    fn settled(
+        &self,
+        mut host: Host,
+        settings: &HostSettings,
+        policies: &Policies,
+        now: Now,
+    ) -> Result<Host, CommandError> {
+        if let Some(owner) = &settings.owner {
+            if let Some(owner) = owner {
+                known_account(&self.state, owner)?;
+            }
+            host.owner.clone_from(owner);
+        }
+        host.ttl = settings.ttl.unwrap_or(host.ttl);
+        host.lease = settings.lease.unwrap_or(host.lease);
+        host.wildcard = settings.wildcard.unwrap_or(host.wildcard);
+        let zone = self.state.zone_of(&host.name);
+        let conflict = zone.and_then(|(_, zone)| zone.zone.refuses_host(&host.name, host.wildcard));
+        if let Some(why) = conflict {
+            return Err(CommandError(why));
+        }
+        if let Some(addresses) = settings.addresses {
+            // The operator's word counts for a blocked host too.
+            host.blocked = false;
+            let policy = zone.and_then(|(zone, _)| policies.get(zone)).copied();
+            let report = exactly(addresses);
+            let decision = decide(&host, &report, policy.unwrap_or_default(), now);
+            if decision.outcome == Outcome::BadAddress {
+                return refused(format!(
+                    "{addresses} cannot be published in this zone (loopback, multicast, or private where `global_only` is set)"
+                ));
+            }
+            if let Some(presence) = decision.presence {
+                host.presence = presence;
+                host.last_report =
+                    Some(LastReport { at: now.wall, source: None, protocol: Protocol::Command });
+            }
+            host.blocked = self.state.host(&host.name).is_some_and(|host| host.blocked);
+        }
+        host.blocked = settings.blocked.unwrap_or(host.blocked);
+        Ok(host)
+    }
+
+    fn drop_host(&mut self, name: &Name) -> Done {
+        known_host(&self.state, name)?;
+        let keys: Vec<KeyId> =
+            self.state.keys_of(&Holder::Host(name.clone())).map(|key| key.id.clone()).collect();
+        for id in &keys {
+            self.remove_key(id);
+        }
+        self.remove_host(name);
+        let name = name.without_dot();
+        Ok(Reply::Done(match keys.len() {
+            0 => format!("the host {name} and its history are removed"),
+            n => format!("the host {name}, its history and its {n} keys are removed"),
+        }))
+    }
+
+    fn add_account(&mut self, name: &AccountName, password: &Option<String>, now: Now) -> Done {
+        if self.state.account(name).is_some() {
+            return refused(format!("the account {name} exists already"));
+        }
+        let password = password.clone();
+        let account = Account { name: name.clone(), password, blocked: false, created: now.wall };
+        let view = account_view(&self.state, &account);
+        self.put_account(account);
+        Ok(Reply::Account(view))
+    }
+
+    fn set_account(
+        &mut self,
+        name: &AccountName,
+        password: &Option<String>,
+        blocked: Option<bool>,
+    ) -> Done {
+        let mut account = known_account(&self.state, name)?.clone();
+        if let Some(hash) = password {
+            account.password = (!hash.is_empty()).then(|| hash.clone());
+        }
+        account.blocked = blocked.unwrap_or(account.blocked);
+        let view = account_view(&self.state, &account);
+        self.put_account(account);
+        Ok(Reply::Account(view))
+    }
+
+    fn drop_account(&mut self, name: &AccountName) -> Done {
+        known_account(&self.state, name)?;
+        let hosts = self.state.hosts_of(name).count();
+        if hosts > 0 {
+            return refused(format!(
+                "the account {name} owns {hosts} hosts: give them another owner (`host set HOST --owner`) or remove them first"
+            ));
+        }
+        let keys: Vec<KeyId> =
+            self.state.keys_of(&Holder::Account(name.clone())).map(|key| key.id.clone()).collect();
+        for id in &keys {
+            self.remove_key(id);
+        }
+        self.remove_account(name);
+        Ok(Reply::Done(format!("the account {name} and its keys are removed")))
+    }
+
+    /// Whether such a key means anything.
+    fn check_key(&self, holder: &Holder, hosts: &[Name]) -> Result<(), CommandError> {
+        match holder {
+            Holder::Host(name) => {
+                known_host(&self.state, name)?;
+                if hosts.iter().any(|host| host != name) {
+                    return refused(format!(
+                        "a key of the host {} is good for that host alone: for several hosts make it an account's",
+                        name.without_dot()
+                    ));
+                }
+            }
+            Holder::Account(name) => {
+                known_account(&self.state, name)?;
+                for host in hosts {
+                    if known_host(&self.state, host)?.owner.as_ref() != Some(name) {
+                        return refused(format!(
+                            "the host {} is not owned by {name}",
+                            host.without_dot()
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A key for this holder without limits, and its token.
+    fn new_key(&self, holder: Holder, now: Now) -> (Key, String) {
+        let mut id = new_key_id();
+        while self.state.key(&id).is_some() {
+            id = new_key_id();
+        }
+        let token = new_token();
+        let digest = self.state.token_key.digest(&token);
+        let key = Key {
+            id,
+            holder,
+            digest,
+            hosts: Vec::new(),
+            networks: Vec::new(),
+            label: String::new(),
+            created: now.wall,
+        };
+        (key, token.0)
+    }
+
+    fn add_key(&mut self, (key, token): (Key, String)) -> NewKey {
+        let view = key_view(&key);
+        self.put_key(key);
+        NewKey { key: view, token }
+    }
+}
+
+fn command_cause() -> Cause {
+    Cause::Report { protocol: Protocol::Command, source: None }
+}
+
+/// A report that leaves no family unsaid.
+fn exactly(addresses: Addresses) -> Report {
+    if addresses.is_empty() {
+        return Report::Offline;
+    }
+    Report::Addresses {
+        v4: addresses.v4.map_or(Said::Gone, Said::Is),
+        v6: addresses.v6.map_or(Said::Gone, Said::Is),
+    }
+}
+
+pub(super) fn known_host<'s>(state: &'s State, name: &Name) -> Result<&'s Host, CommandError> {
+    state.host(name).ok_or_else(|| {
+        CommandError(format!(
+            "there is no host {} (`truename host list` shows those there are)",
+            name.without_dot()
+        ))
+    })
+}
+
+pub(super) fn known_account<'s>(
+    state: &'s State,
+    name: &AccountName,
+) -> Result<&'s Account, CommandError> {
+    state.account(name).ok_or_else(|| {
+        CommandError(format!(
+            "there is no account {name} (`truename account list` shows those there are)"
+        ))
+    })
+}
+
+pub(super) fn known_key<'s>(state: &'s State, id: &KeyId) -> Result<&'s Key, CommandError> {
+    state.key(id).ok_or_else(|| {
+        CommandError(format!("there is no key {id} (`truename key list` shows those there are)"))
+    })
+}

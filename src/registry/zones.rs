@@ -1,0 +1,135 @@
+//! Taking zones in, at the start and at a reload.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::command::CommandError;
+use super::draft::Draft;
+use super::rows::ZoneRow;
+use super::state::{ServedZone, Settings};
+use crate::model::{Name, Serial};
+use crate::zone::{Snapshot, Zone};
+
+/// How far a zone's serial is raised when the store was lost and the dump is
+/// served instead: further than any zone came since the dump was written.
+const AFTER_A_LOSS: u32 = 1 << 20;
+
+/// Sentences shown when many hosts stand in the way of a zone file.
+const CONFLICTS_SHOWN: usize = 10;
+
+impl Draft {
+    /// Serves these zones from now on, and no others. Hosts survive. A
+    /// zone's serial rises by one if its fixed records, or the TTL of its
+    /// hosts, are others than those it was last published with.
+    ///
+    /// Returns a sentence for the operator.
+    ///
+    /// # Errors
+    /// When two files hold the same zone, or a fixed record stands where a
+    /// host is: nothing has happened then.
+    pub(super) fn serve_zones(
+        &mut self,
+        zones: Vec<Zone>,
+        settings: &Settings,
+        restored: bool,
+    ) -> Result<String, CommandError> {
+        let mut by_origin: BTreeMap<Name, Arc<Zone>> = BTreeMap::new();
+        for zone in zones {
+            if let Some(other) = by_origin.get(zone.origin()) {
+                return Err(CommandError(format!(
+                    "{} and {} both hold the zone {}: keep one of them",
+                    other.file().display(),
+                    zone.file().display(),
+                    zone.origin().without_dot()
+                )));
+            }
+            by_origin.insert(zone.origin().clone(), Arc::new(zone));
+        }
+        self.refuse_conflicts(&by_origin)?;
+
+        let mut rows: BTreeMap<Name, ZoneRow> = (*self.state.unserved).clone();
+        rows.extend(self.state.zones.iter().map(|(name, served)| (name.clone(), served.row)));
+        let mut served = BTreeMap::new();
+        let mut changed = 0;
+        for (origin, zone) in by_origin {
+            let known = rows.remove(&origin);
+            let mut row =
+                known.unwrap_or(ZoneRow::new(zone.file_serial(), zone.digest(), settings.ttl));
+            let ttl_shows = row.ttl != settings.ttl && self.default_ttl_shows(&origin);
+            if row.digest != zone.digest() || ttl_shows {
+                row.serial = row.serial.next();
+            }
+            if restored {
+                row.serial = Serial(row.serial.0.wrapping_add(AFTER_A_LOSS));
+            }
+            (row.digest, row.ttl) = (zone.digest(), settings.ttl);
+            if known != Some(row) {
+                changed += 1;
+                self.touch_zone(&origin);
+            }
+            served.insert(origin, ServedZone { zone, row });
+        }
+        let gone = rows.len();
+        let count = served.len();
+        self.state.zones = Arc::new(served);
+        self.state.unserved = Arc::new(rows);
+        self.snapshot = self.render(settings);
+        let mut report = format!("{count} zones served, {changed} of them new or changed");
+        if gone > 0 {
+            report += &format!(
+                "; {gone} zones of earlier are not served any more (their hosts are kept and come back with them)"
+            );
+        }
+        Ok(report)
+    }
+
+    /// Whether a host of the zone answers with the default TTL now.
+    fn default_ttl_shows(&self, origin: &Name) -> bool {
+        self.state.hosts().any(|host| {
+            host.ttl.is_none() && !host.addresses().is_empty() && host.name.is_within(origin)
+        })
+    }
+
+    /// Everything rendered afresh.
+    fn render(&self, settings: &Settings) -> Snapshot {
+        let zones: Vec<(&Zone, Serial)> =
+            self.state.zones.values().map(|served| (&*served.zone, served.row.serial)).collect();
+        let mut snapshot = Snapshot::new(&zones, settings.identity.clone());
+        for host in self.state.hosts() {
+            let addresses = host.addresses();
+            if !addresses.is_empty() && self.state.zone_of(&host.name).is_some() {
+                let ttl = self.state.ttl_of(host).seconds();
+                snapshot.set_host(&host.name, addresses, ttl, host.wildcard);
+            }
+        }
+        snapshot
+    }
+
+    /// A fixed record and a host cannot have the same name.
+    fn refuse_conflicts(&self, zones: &BTreeMap<Name, Arc<Zone>>) -> Result<(), CommandError> {
+        let mut conflicts = Vec::new();
+        let mut more = 0;
+        for host in self.state.hosts() {
+            let mut origin = Some(host.name.clone());
+            while let Some(name) = &origin
+                && !zones.contains_key(name)
+            {
+                origin = name.parent();
+            }
+            let Some(zone) = origin.and_then(|origin| zones.get(&origin)) else { continue };
+            match zone.refuses_host(&host.name, host.wildcard) {
+                Some(why) if conflicts.len() < CONFLICTS_SHOWN => conflicts.push(why),
+                Some(_) => more += 1,
+                None => {}
+            }
+        }
+        if conflicts.is_empty() {
+            return Ok(());
+        }
+        conflicts.sort();
+        if more > 0 {
+            conflicts.push(format!("… and {more} more"));
+        }
+        Err(CommandError(conflicts.join("\n")))
+    }
+}
