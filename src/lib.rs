@@ -18,6 +18,7 @@ pub mod update;
 
 // 3: decide -> write down -> publish
 pub mod registry;
+pub mod tls;
 
 // 4: edges
 pub mod control;
