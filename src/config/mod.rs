@@ -1,1 +1,163 @@
-//! (to come)
+//! What the operator says, read and checked once, before anything starts.
+//!
+//! [`Config`] is what the rest of the program works with. The TOML file has a
+//! type of its own (`file.rs`), so that the words operators write can stay
+//! when the program changes, and the other way round.
+
+mod error;
+mod file;
+mod public;
+mod zones;
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+
+pub use error::ConfigError;
+pub use public::{Public, PublicError, Scheme};
+
+use crate::model::{Lease, Name, Ttl};
+use crate::store::Engine;
+use crate::update::Policy;
+use crate::zone::Identity;
+
+/// Where the configuration is looked for when nobody says where it is.
+pub const DEFAULT_FILE: &str = "/etc/truename/truename.toml";
+
+/// Where a configuration file keeps the data unless it says otherwise.
+pub const DEFAULT_DATA: &str = "/var/lib/truename";
+
+/// Everything the operator says, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it was read from; `None`: the embedded defaults.
+    pub file: Option<PathBuf>,
+    /// The data directory: the store, its dump, the control socket.
+    pub data: PathBuf,
+    /// Which engine keeps the store.
+    pub engine: Engine,
+    /// Zone files, and directories whose `*.zone` files are taken.
+    pub zones: Vec<PathBuf>,
+    /// What may be published, by zone; a zone not listed has the default.
+    pub policies: HashMap<Name, Policy>,
+    /// The DNS server.
+    pub dns: DnsConfig,
+    /// The HTTP server.
+    pub http: HttpConfig,
+    /// What hosts have that have no settings of their own.
+    pub hosts: HostDefaults,
+    /// What CHAOS questions are told; nothing by default.
+    pub identity: Identity,
+    /// Whether the very first start makes a host to try things with. Only
+    /// the embedded defaults do.
+    pub first_host: bool,
+    /// What the operator should know of how this was put together.
+    pub notes: Vec<String>,
+}
+
+/// The DNS server's part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsConfig {
+    /// Every address that UDP and TCP listen on.
+    pub listen: Vec<SocketAddr>,
+}
+
+/// The HTTP server's part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// Every address that is listened on.
+    pub listen: Vec<SocketAddr>,
+    /// How clients reach it from outside, for the settings handed to them.
+    pub public: Option<Public>,
+    /// Networks whose word about the client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// What hosts have that have no settings of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostDefaults {
+    /// The TTL of their records.
+    pub ttl: Ttl,
+    /// How long a report is believed.
+    pub lease: Lease,
+}
+
+impl Default for HostDefaults {
+    fn default() -> Self {
+        HostDefaults { ttl: Ttl::DEFAULT, lease: Lease::DEFAULT }
+    }
+}
+
+impl Config {
+    /// A first start without configuration: everything on loopback and
+    /// unprivileged ports, below the working directory.
+    pub fn embedded() -> Config {
+        let mut notes = Vec::new();
+        Config {
+            file: None,
+            data: PathBuf::from("data"),
+            engine: Engine::default(),
+            zones: vec![PathBuf::from("zones/dyn.example.org.zone")],
+            policies: HashMap::new(),
+            dns: DnsConfig { listen: both_families(Reach::Loopback, 5300, &mut notes) },
+            http: HttpConfig {
+                listen: both_families(Reach::Loopback, 8053, &mut notes),
+                public: None,
+                trusted_proxies: Vec::new(),
+            },
+            hosts: HostDefaults::default(),
+            identity: Identity::default(),
+            first_host: true,
+            notes,
+        }
+    }
+
+    /// Reads a TOML file. Relative paths in it start at the file's own
+    /// directory.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or something in it is wrong: then with
+    /// line, column and what to do. Keys it does not know are wrong too.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        file::load(path)
+    }
+
+    /// Where clients reach the HTTP server: what the operator says, else the
+    /// first address listened on; `None` when that is every address.
+    pub fn public(&self) -> Option<Public> {
+        self.http.public.clone().or_else(|| {
+            let first = self.http.listen.first()?;
+            let server = first.to_string();
+            let server = server.strip_suffix(":80").unwrap_or(&server).to_owned();
+            (!first.ip().is_unspecified()).then_some(Public { scheme: Scheme::Http, server })
+        })
+    }
+}
+
+/// How far an address reaches.
+#[derive(Clone, Copy)]
+enum Reach {
+    /// This machine alone.
+    Loopback,
+    /// Every address of the machine.
+    Everywhere,
+}
+
+/// The port on IPv4 and IPv6; IPv6 is left out, with a note, where the
+/// machine has none.
+fn both_families(reach: Reach, port: u16, notes: &mut Vec<String>) -> Vec<SocketAddr> {
+    let (v4, v6) = match reach {
+        Reach::Loopback => (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST),
+        Reach::Everywhere => (Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED),
+    };
+    let mut listen = vec![SocketAddr::from((v4, port))];
+    let v6 = SocketAddr::from((v6, port));
+    if UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+        listen.push(v6);
+    } else {
+        notes.push(format!("this machine has no IPv6, so nothing listens on {v6}"));
+    }
+    listen
+}

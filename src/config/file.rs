@@ -1,0 +1,227 @@
+//! The TOML file: the words operators write. `truename init` writes one with
+//! every key explained.
+//!
+//! ```toml
+//! data = "/var/lib/truename"
+//! store = "sled"
+//! zones = ["zones"]
+//!
+//! [dns]
+//! listen = ["0.0.0.0:53", "[::]:53"]
+//!
+//! [http]
+//! listen = ["0.0.0.0:80", "[::]:80"]
+//! public = "https://ddns.dyn.example.org"
+//! trusted_proxies = ["127.0.0.1/32"]
+//!
+//! [hosts]
+//! ttl = 60
+//! lease = "35d"
+//!
+//! [zone."dyn.example.org"]
+//! global_only = true
+//! ```
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{
+    Config, ConfigError, DEFAULT_DATA, DnsConfig, HostDefaults, HttpConfig, Reach, both_families,
+};
+use crate::model::{Lease, Name, Ttl};
+use crate::store::Engine;
+use crate::update::Policy;
+use crate::zone::Identity;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default = "default_data")]
+    data: PathBuf,
+    #[serde(default)]
+    store: Engine,
+    #[serde(default = "default_zones")]
+    zones: Vec<Spanned<PathBuf>>,
+    #[serde(default)]
+    dns: Dns,
+    #[serde(default)]
+    http: Http,
+    #[serde(default)]
+    hosts: Hosts,
+    /// Settings of single zones.
+    #[serde(default)]
+    zone: HashMap<Spanned<String>, ZonePolicy>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Dns {
+    listen: Option<Spanned<Vec<Spanned<String>>>>,
+    version: Option<String>,
+    id: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Http {
+    listen: Option<Spanned<Vec<Spanned<String>>>>,
+    public: Option<Spanned<String>>,
+    trusted_proxies: Vec<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Hosts {
+    ttl: Option<Ttl>,
+    lease: Option<Lease>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ZonePolicy {
+    #[serde(default)]
+    global_only: bool,
+}
+
+fn default_data() -> PathBuf {
+    PathBuf::from(DEFAULT_DATA)
+}
+
+fn default_zones() -> Vec<Spanned<PathBuf>> {
+    vec![Spanned::new(0..0, PathBuf::from("zones"))]
+}
+
+pub(super) fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::Unreadable { file: path.to_owned(), error })?;
+    Reader { path, text: &text }.read()
+}
+
+/// A file being read: what every fault is told with.
+struct Reader<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn read(&self) -> Result<Config, ConfigError> {
+        let file: File = toml::from_str(self.text).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            let problem = error.message().trim_end().replace('\n', "; ");
+            self.fault(offset, problem)
+        })?;
+        let here = self.path.parent().unwrap_or(Path::new(""));
+        let mut notes = Vec::new();
+        let mut policies = HashMap::new();
+        for (zone, policy) in file.zone {
+            policies
+                .insert(self.parsed::<Name>(&zone)?, Policy { global_only: policy.global_only });
+        }
+        Ok(Config {
+            file: Some(self.path.to_owned()),
+            data: here.join(file.data),
+            engine: file.store,
+            zones: file
+                .zones
+                .iter()
+                .map(|zone| self.exists(here.join(zone.as_ref()), zone.span().start))
+                .collect::<Result<_, _>>()?,
+            policies,
+            dns: DnsConfig { listen: self.listen(file.dns.listen, 53, &mut notes)? },
+            http: HttpConfig {
+                listen: self.listen(file.http.listen, 80, &mut notes)?,
+                public: file.http.public.map(|public| self.parsed(&public)).transpose()?,
+                trusted_proxies: file
+                    .http
+                    .trusted_proxies
+                    .iter()
+                    .map(|network| self.network(network))
+                    .collect::<Result<_, _>>()?,
+            },
+            hosts: HostDefaults {
+                ttl: file.hosts.ttl.unwrap_or(Ttl::DEFAULT),
+                lease: file.hosts.lease.unwrap_or(Lease::DEFAULT),
+            },
+            identity: Identity { version: file.dns.version, id: file.dns.id },
+            first_host: false,
+            notes,
+        })
+    }
+
+    fn fault(&self, offset: usize, problem: String) -> ConfigError {
+        ConfigError::at(self.path, self.text, offset, problem)
+    }
+
+    fn parsed<T: FromStr<Err: std::fmt::Display>>(
+        &self,
+        text: &Spanned<String>,
+    ) -> Result<T, ConfigError> {
+        text.as_ref().parse().map_err(|error| {
+            self.fault(text.span().start, format!("\"{}\": {error}", text.as_ref()))
+        })
+    }
+
+    fn exists(&self, path: PathBuf, offset: usize) -> Result<PathBuf, ConfigError> {
+        if path.exists() {
+            return Ok(path);
+        }
+        let problem = format!(
+            "there is no file or directory {}; create it, or correct `zones`",
+            path.display()
+        );
+        Err(self.fault(offset, problem))
+    }
+
+    /// Addresses to listen on; one without a port gets `port`. Without any,
+    /// every address of the machine.
+    fn listen(
+        &self,
+        given: Option<Spanned<Vec<Spanned<String>>>>,
+        port: u16,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<SocketAddr>, ConfigError> {
+        let Some(given) = given else { return Ok(both_families(Reach::Everywhere, port, notes)) };
+        if given.as_ref().is_empty() {
+            let problem = "nothing to listen on; give at least one address".to_owned();
+            return Err(self.fault(given.span().start, problem));
+        }
+        let mut listen: Vec<SocketAddr> = Vec::new();
+        for text in given.as_ref() {
+            let fault = |problem: &str| {
+                self.fault(text.span().start, format!("\"{}\" {problem}", text.as_ref()))
+            };
+            let address = listen_address(text.as_ref(), port).ok_or_else(|| {
+                fault("is not an address to listen on; write it like 192.0.2.1:53 or [::1]:53")
+            })?;
+            if listen.contains(&address) {
+                return Err(fault("is given twice; leave one of them out"));
+            }
+            listen.push(address);
+        }
+        Ok(listen)
+    }
+
+    fn network(&self, text: &Spanned<String>) -> Result<IpNet, ConfigError> {
+        let plain = text.as_ref().parse::<IpAddr>().map(IpNet::from);
+        plain.or_else(|_| text.as_ref().parse()).map_err(|_| {
+            let problem = format!(
+                "\"{}\" is not a network; write it like 192.0.2.0/24 or 2001:db8::/32",
+                text.as_ref()
+            );
+            self.fault(text.span().start, problem)
+        })
+    }
+}
+
+/// An address to listen on, `port` being the port unless it has one.
+pub fn listen_address(text: &str, port: u16) -> Option<SocketAddr> {
+    let with_port = text.parse::<SocketAddr>().ok();
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    with_port.or_else(|| bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port)))
+}
