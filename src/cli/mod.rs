@@ -1,6 +1,89 @@
-//! (to come)
+//! The commands. What an operator types becomes a [`Command`] for the running
+//! server, or work that needs none; what comes back is written for people, or
+//! as JSON.
+//!
+//! Exit status: 0 done, 1 refused or failed (a sentence on standard error
+//! says what to do), 2 not a command line of ours.
+
+mod account;
+mod args;
+mod host;
+mod key;
+mod output;
+mod secret;
+mod show;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::config::{Config, DEFAULT_FILE};
+use crate::registry::Command;
+use crate::{clock, control, daemon};
+use args::{Args, Verb};
+use output::Output;
+
+/// Why a command ends with status 1: a sentence that says what to do.
+type Failure = Box<dyn std::error::Error>;
 
 /// Runs the program.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::FAILURE
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and the version are errors to clap, with status 0.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match run(args) {
+        Ok(output) => output.print(),
+        Err(failure) => {
+            eprintln!("truename: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> Result<Output, Failure> {
+    let Args { global, verb } = args;
+    let command = match verb.unwrap_or(Verb::Serve) {
+        Verb::Serve => {
+            daemon::run(global.configuration()?)?;
+            return Ok(Output::nothing());
+        }
+        Verb::Host(verb) => verb.command()?,
+        Verb::Account(verb) => verb.command()?,
+        Verb::Key(verb) => verb.command(),
+        Verb::History { host } => Command::History { host },
+        Verb::Status => Command::Status,
+        Verb::Reload => Command::Reload,
+    };
+    let reply = control::ask(&global.data()?, &command)?;
+    Output::of(&reply, global.json, || show::reply(&reply, clock::wall()))
+}
+
+impl args::Global {
+    /// What the operator says: the file given, else the usual one, else the
+    /// embedded defaults; `--data` counts more than any.
+    fn configuration(&self) -> Result<Config, Failure> {
+        let mut config = match &self.config {
+            Some(file) => Config::load(file)?,
+            None if Path::new(DEFAULT_FILE).exists() => Config::load(Path::new(DEFAULT_FILE))?,
+            None => Config::embedded(),
+        };
+        if let Some(data) = &self.data {
+            config.data.clone_from(data);
+        }
+        Ok(config)
+    }
+
+    /// The data directory. `--data` alone needs no configuration.
+    fn data(&self) -> Result<std::path::PathBuf, Failure> {
+        match (&self.data, &self.config) {
+            (Some(data), None) => Ok(data.clone()),
+            _ => Ok(self.configuration()?.data),
+        }
+    }
 }

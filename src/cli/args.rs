@@ -1,0 +1,123 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::account::AccountVerb;
+use super::host::HostVerb;
+use super::key::KeyVerb;
+use crate::model::{Lease, Name, Ttl};
+
+/// A dynamic-DNS provider in one binary: an authoritative DNS server for
+/// delegated subzones whose hosts report their own addresses.
+#[derive(Debug, Parser)]
+#[command(
+    name = "truename",
+    version,
+    after_help = "\
+Without a command it serves. Without a configuration file it serves
+zones/dyn.example.org.zone on loopback, to try things; `truename init` writes
+a configuration for real."
+)]
+pub struct Args {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// The configuration [default: /etc/truename/truename.toml when it exists,
+    /// else the embedded defaults]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The data directory, whatever the configuration says
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Serve DNS and HTTP until told to stop (the default)
+    Serve,
+    /// Names that are kept up to date
+    #[command(subcommand)]
+    Host(HostVerb),
+    /// Who owns hosts
+    #[command(subcommand)]
+    Account(AccountVerb),
+    /// Tokens that clients prove themselves with
+    #[command(subcommand)]
+    Key(KeyVerb),
+    /// What happened to a host, latest first
+    History {
+        /// The host
+        #[arg(value_parser = name)]
+        host: Name,
+    },
+    /// How the running server is doing
+    Status,
+    /// Let the running server read its zone files again
+    Reload,
+}
+
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
+}
+
+/// A name as people write it; one with letters beyond ASCII is taken in its
+/// IDNA form.
+pub fn name(text: &str) -> Result<Name, String> {
+    let ascii = idna::domain_to_ascii(text).ok().filter(|_| !text.is_ascii());
+    ascii.as_deref().unwrap_or(text).parse().map_err(|error: crate::model::NameError| {
+        format!("{error}; write it like home.dyn.example.org")
+    })
+}
+
+/// A TTL, or `default` for the server's.
+pub fn ttl(text: &str) -> Result<OrDefault<Ttl>, String> {
+    or_default(text)
+}
+
+/// A lease, or `default` for the server's.
+pub fn lease(text: &str) -> Result<OrDefault<Lease>, String> {
+    or_default(text)
+}
+
+/// A setting, or the word `default`. (A type of its own, since clap gives
+/// `Option` a meaning.)
+#[derive(Clone, Copy, Debug)]
+pub enum OrDefault<T> {
+    Default,
+    Given(T),
+}
+
+impl<T> OrDefault<T> {
+    pub fn given(self) -> Option<T> {
+        match self {
+            OrDefault::Default => None,
+            OrDefault::Given(value) => Some(value),
+        }
+    }
+}
+
+fn or_default<T: std::str::FromStr<Err: std::fmt::Display>>(
+    text: &str,
+) -> Result<OrDefault<T>, String> {
+    if text == "default" {
+        return Ok(OrDefault::Default);
+    }
+    text.parse()
+        .map(OrDefault::Given)
+        .map_err(|error| format!("{error}, or `default` for the server's"))
+}

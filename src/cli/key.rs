@@ -1,0 +1,116 @@
+//! `truename key …`
+
+use clap::{ArgGroup, Subcommand};
+use ipnet::IpNet;
+
+use super::args::name;
+use crate::model::{AccountName, Holder, KeyId, Name};
+use crate::registry::Command;
+
+#[derive(Debug, Subcommand)]
+pub enum KeyVerb {
+    /// Make a token for a host, or for an account's hosts
+    #[command(group = ArgGroup::new("holder").required(true))]
+    Add {
+        /// The host it is good for
+        #[arg(value_parser = name, group = "holder")]
+        host: Option<Name>,
+        /// Good for this account's hosts instead
+        #[arg(long, value_name = "ACCOUNT", group = "holder")]
+        account: Option<AccountName>,
+        /// Only for this one of the account's hosts; may be repeated
+        #[arg(long = "only", value_name = "HOST", value_parser = name, conflicts_with = "host")]
+        only: Vec<Name>,
+        /// Only from this network, like 192.0.2.0/24; may be repeated
+        #[arg(long, value_name = "NETWORK", value_parser = network)]
+        from: Vec<IpNet>,
+        /// What it is for, in your words
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        label: String,
+    },
+    /// Change what a key is limited to; what is not mentioned stays
+    #[command(
+        override_usage = "truename key set <KEY> <OPTIONS>",
+        group = ArgGroup::new("what").required(true).multiple(true)
+    )]
+    Set {
+        /// Its public number, as `key list` shows it
+        #[arg(value_parser = id)]
+        key: KeyId,
+        /// Only for this one of the account's hosts; may be repeated
+        #[arg(long = "only", value_name = "HOST", value_parser = name, group = "what")]
+        only: Vec<Name>,
+        /// For all hosts of the account
+        #[arg(long, group = "what", conflicts_with = "only")]
+        any_host: bool,
+        /// Only from this network; may be repeated
+        #[arg(long, value_name = "NETWORK", value_parser = network, group = "what")]
+        from: Vec<IpNet>,
+        /// From anywhere
+        #[arg(long, group = "what", conflicts_with = "from")]
+        from_anywhere: bool,
+        /// What it is for, in your words
+        #[arg(long, value_name = "TEXT", group = "what")]
+        label: Option<String>,
+    },
+    /// Show a key, never its token
+    Show {
+        /// Its public number
+        #[arg(value_parser = id)]
+        key: KeyId,
+    },
+    /// List keys
+    List {
+        /// Only this host's own
+        #[arg(long, value_name = "HOST", value_parser = name)]
+        host: Option<Name>,
+        /// Only this account's
+        #[arg(long, value_name = "ACCOUNT", conflicts_with = "host")]
+        account: Option<AccountName>,
+    },
+    /// Remove a key: its token proves nothing any more
+    Remove {
+        /// Its public number
+        #[arg(value_parser = id)]
+        key: KeyId,
+    },
+}
+
+impl KeyVerb {
+    /// What the server is asked.
+    pub fn command(self) -> Command {
+        match self {
+            KeyVerb::Add { host, account, only, from, label } => Command::KeyAdd {
+                holder: holder(host, account).expect("clap asks for the one or the other"),
+                hosts: only,
+                networks: from,
+                label,
+            },
+            KeyVerb::Set { key, only, any_host, from, from_anywhere, label } => Command::KeySet {
+                id: key,
+                hosts: (any_host || !only.is_empty()).then_some(only),
+                networks: (from_anywhere || !from.is_empty()).then_some(from),
+                label,
+            },
+            KeyVerb::Show { key } => Command::KeyShow { id: key },
+            KeyVerb::List { host, account } => Command::KeyList { holder: holder(host, account) },
+            KeyVerb::Remove { key } => Command::KeyRemove { id: key },
+        }
+    }
+}
+
+fn holder(host: Option<Name>, account: Option<AccountName>) -> Option<Holder> {
+    host.map(Holder::Host).or(account.map(Holder::Account))
+}
+
+/// A network; an address alone is a network of one.
+fn network(text: &str) -> Result<IpNet, String> {
+    let alone = text.parse::<std::net::IpAddr>().map(IpNet::from);
+    alone.or_else(|_| text.parse()).map_err(|_| {
+        "a network is written like 192.0.2.0/24, 2001:db8::/32 or 192.0.2.1".to_owned()
+    })
+}
+
+fn id(text: &str) -> Result<KeyId, std::convert::Infallible> {
+    Ok(KeyId(text.to_ascii_lowercase()))
+}

@@ -1,0 +1,299 @@
+//! Replies in words. Times are UTC, so that they can be laid beside logs.
+
+use std::fmt::Write;
+
+use super::output::{facts, table};
+use crate::model::{Cause, Change, Host, Presence, Timestamp};
+use crate::registry::{AccountView, HostView, KeyView, NewKey, Reply, Status};
+
+/// A reply in words.
+pub fn reply(reply: &Reply, now: Timestamp) -> String {
+    match reply {
+        Reply::Done(sentence) => format!("{sentence}\n"),
+        Reply::HostAdded { host, key } => host_added(host, key.as_ref()),
+        Reply::Host(view) => host(view, now),
+        Reply::Hosts(views) => hosts(views, now),
+        Reply::Account(view) => account(view),
+        Reply::Accounts(views) => accounts(views),
+        Reply::KeyAdded(new) => key_added(new),
+        Reply::Key(view) => key(view),
+        Reply::Keys(views) => keys(views),
+        Reply::History(changes) => history(changes),
+        Reply::Status(view) => status(view),
+    }
+}
+
+fn host_added(view: &HostView, key: Option<&NewKey>) -> String {
+    let name = view.host.name.without_dot();
+    let mut text = format!("{name} is added and waits for its first report.\n");
+    if let Some(new) = key {
+        text += "\n";
+        text += &facts(&[("user", name.clone()), ("password", new.token.clone())]);
+        text += "\nThe password is shown this once; the server keeps no copy of it.\n";
+    }
+    let _ = writeln!(text, "Next: truename host show {name} --settings ddclient");
+    text
+}
+
+fn key_added(new: &NewKey) -> String {
+    let user = without_dot(&new.key.holder.to_string());
+    let mut text = format!("Key {} is added.\n\n", new.key.id);
+    text += &facts(&[("user", user), ("password", new.token.clone())]);
+    text += "\nThe password is shown this once; the server keeps no copy of it.\n";
+    text
+}
+
+fn host(view: &HostView, now: Timestamp) -> String {
+    let host = &view.host;
+    let own = |is_own: bool| if is_own { "" } else { " (the server's default)" };
+    let zone = match &view.zone {
+        Some(zone) => zone.without_dot(),
+        None => "none: its zone is not served any more".to_owned(),
+    };
+    let mut lines = vec![
+        ("state", state_at_length(view)),
+        ("addresses", host.addresses().to_string()),
+        ("reported", reported(host, now)),
+        ("zone", zone),
+        ("owner", host.owner.as_ref().map_or("none".to_owned(), ToString::to_string)),
+        ("TTL", format!("{} s{}", view.effective_ttl.seconds(), own(host.ttl.is_some()))),
+        ("lease", format!("{}{}", view.effective_lease, own(host.lease.is_some()))),
+        ("wildcard", on_off(host.wildcard).to_owned()),
+        ("keys", list(view.keys.iter().map(ToString::to_string))),
+        ("added", time(host.created)),
+        ("changes", host.changes.to_string()),
+    ];
+    if host.blocked {
+        lines.insert(0, ("BLOCKED", "its updates are answered `abuse`".to_owned()));
+    }
+    format!("{}\n{}", host.name.without_dot(), facts(&lines))
+}
+
+fn hosts(views: &[HostView], now: Timestamp) -> String {
+    if views.is_empty() {
+        return "There are no hosts. `truename host add HOST` adds one.\n".to_owned();
+    }
+    let rows: Vec<_> = views
+        .iter()
+        .map(|view| {
+            let host = &view.host;
+            let heard = host.last_report.map_or("never".to_owned(), |last| ago(last.at, now));
+            [
+                host.name.without_dot(),
+                host.addresses().to_string(),
+                state(host).to_owned(),
+                heard,
+                view.lapses_in.map_or("-".to_owned(), |seconds| format!("in {}", span(seconds))),
+                host.owner.as_ref().map_or("-".to_owned(), ToString::to_string),
+            ]
+        })
+        .collect();
+    table(["HOST", "ADDRESSES", "STATE", "REPORTED", "LAPSES", "OWNER"], &rows)
+}
+
+fn state(host: &Host) -> &'static str {
+    match host.presence {
+        _ if host.blocked => "blocked",
+        Presence::Unheard => "unheard",
+        Presence::Present { .. } => "present",
+        Presence::Lapsed { .. } => "lapsed",
+        Presence::Offline { .. } => "offline",
+    }
+}
+
+fn state_at_length(view: &HostView) -> String {
+    match view.host.presence {
+        Presence::Unheard => "unheard: it has never reported".to_owned(),
+        Presence::Present { .. } => match view.lapses_in {
+            Some(seconds) => format!("present; lapses in {} unless it reports", span(seconds)),
+            None => "present, for ever".to_owned(),
+        },
+        Presence::Lapsed { since } => {
+            format!("lapsed at {}; its next report brings it back", time(since))
+        }
+        Presence::Offline { since } => {
+            format!("withdrawn at {}; its next report brings it back", time(since))
+        }
+    }
+}
+
+fn reported(host: &Host, now: Timestamp) -> String {
+    let Some(last) = host.last_report else { return "never".to_owned() };
+    let source = last.source.map_or(String::new(), |source| format!(" from {source}"));
+    format!("{}, {}, by {}{source}", ago(last.at, now), time(last.at), last.protocol)
+}
+
+fn account(view: &AccountView) -> String {
+    let mut lines = vec![
+        ("password", if view.password { "set" } else { "none: only keys prove it" }.to_owned()),
+        ("hosts", list(view.hosts.iter().map(|name| name.without_dot()))),
+        ("keys", list(view.keys.iter().map(ToString::to_string))),
+        ("added", time(view.created)),
+    ];
+    if view.blocked {
+        lines.insert(0, ("BLOCKED", "its updates are answered `abuse`".to_owned()));
+    }
+    format!("{}\n{}", view.name, facts(&lines))
+}
+
+fn accounts(views: &[AccountView]) -> String {
+    if views.is_empty() {
+        return "There are no accounts. `truename account add ACCOUNT` adds one.\n".to_owned();
+    }
+    let rows: Vec<_> = views
+        .iter()
+        .map(|view| {
+            [
+                view.name.to_string(),
+                if view.blocked { "blocked" } else { "active" }.to_owned(),
+                yes_no(view.password).to_owned(),
+                view.hosts.len().to_string(),
+                view.keys.len().to_string(),
+                time(view.created),
+            ]
+        })
+        .collect();
+    table(["ACCOUNT", "STATE", "PASSWORD", "HOSTS", "KEYS", "ADDED"], &rows)
+}
+
+fn key(view: &KeyView) -> String {
+    let lines = [
+        ("holder", without_dot(&view.holder.to_string())),
+        ("hosts", hosts_of(view)),
+        ("from", networks_of(view)),
+        ("label", if view.label.is_empty() { "-".to_owned() } else { view.label.clone() }),
+        ("added", time(view.created)),
+    ];
+    format!("{}\n{}", view.id, facts(&lines))
+}
+
+fn keys(views: &[KeyView]) -> String {
+    if views.is_empty() {
+        return "There are no keys. `truename key add HOST` makes one.\n".to_owned();
+    }
+    let rows: Vec<_> = views
+        .iter()
+        .map(|view| {
+            [
+                view.id.to_string(),
+                without_dot(&view.holder.to_string()),
+                hosts_of(view),
+                networks_of(view),
+                time(view.created),
+                view.label.clone(),
+            ]
+        })
+        .collect();
+    table(["KEY", "HOLDER", "HOSTS", "FROM", "ADDED", "LABEL"], &rows)
+}
+
+fn hosts_of(view: &KeyView) -> String {
+    match view.hosts.as_slice() {
+        [] => "all".to_owned(),
+        hosts => list(hosts.iter().map(|name| name.without_dot())),
+    }
+}
+
+fn networks_of(view: &KeyView) -> String {
+    match view.networks.as_slice() {
+        [] => "anywhere".to_owned(),
+        networks => list(networks.iter().map(ToString::to_string)),
+    }
+}
+
+fn history(changes: &[Change]) -> String {
+    if changes.is_empty() {
+        return "Nothing has changed yet.\n".to_owned();
+    }
+    let rows: Vec<_> = changes
+        .iter()
+        .map(|change| {
+            let why = match change.cause {
+                Cause::Report { protocol, source: Some(source) } => {
+                    format!("{protocol} from {source}")
+                }
+                Cause::Report { protocol, source: None } => protocol.to_string(),
+                Cause::Lapse => "its lease ended".to_owned(),
+                Cause::Setting => "a setting".to_owned(),
+                Cause::Removal => "removed".to_owned(),
+            };
+            [
+                time(change.at),
+                change.serial.to_string(),
+                change.before.to_string(),
+                change.after.to_string(),
+                why,
+            ]
+        })
+        .collect();
+    table(["TIME", "SERIAL", "BEFORE", "AFTER", "BY"], &rows)
+}
+
+fn status(view: &Status) -> String {
+    let mut text = format!("truename {}, up {}\n", view.version, span(view.uptime));
+    text += &facts(&[
+        ("hosts", format!("{}, {} in the DNS", view.hosts, view.present)),
+        ("accounts", view.accounts.to_string()),
+        ("keys", view.keys.to_string()),
+    ]);
+    let rows: Vec<_> = view
+        .zones
+        .iter()
+        .map(|zone| {
+            [
+                zone.zone.without_dot(),
+                zone.serial.to_string(),
+                zone.hosts.to_string(),
+                zone.file.display().to_string(),
+            ]
+        })
+        .collect();
+    text.push('\n');
+    text += &table(["ZONE", "SERIAL", "HOSTS", "FILE"], &rows);
+    for warning in &view.warnings {
+        let _ = write!(text, "\nwarning: {warning}\n");
+    }
+    text
+}
+
+/// The moment, as logs have it.
+pub fn time(at: Timestamp) -> String {
+    match jiff::Timestamp::from_second(at.0) {
+        Ok(moment) => moment.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        Err(_) => format!("@{}", at.0),
+    }
+}
+
+fn ago(at: Timestamp, now: Timestamp) -> String {
+    // A clock that was stepped back: what happened is not in the future.
+    let seconds = u64::try_from(now.0.saturating_sub(at.0)).unwrap_or(0);
+    format!("{} ago", span(seconds))
+}
+
+/// A span in its largest unit, and the next where that says little.
+fn span(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{minutes} min"),
+        7200..172_800 => format!("{hours} h"),
+        _ => format!("{days} d"),
+    }
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
+    if items.is_empty() { "none".to_owned() } else { items.join(" ") }
+}
+
+fn without_dot(name: &str) -> String {
+    name.strip_suffix('.').unwrap_or(name).to_owned()
+}
+
+fn on_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+fn yes_no(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
+}
