@@ -1,1 +1,192 @@
-//! (to come)
+//! Answer tables, one topic or RFC section a file: `tests/answers/*.txt`. The
+//! head of a file is a zone (lines with two blanks before them; `zone` begins
+//! another one) and hosts; then `> name type [flags]` asks, and the message
+//! stands below. `UPDATE=1` writes down what was seen: read the diff.
+//!
+//! | line | what it is |
+//! |---|---|
+//! | `zone FILE` + indented lines | a zone file |
+//! | `host NAME TTL ADDRESS… [wildcard]` | a host that is present |
+//! | `gone NAME` | a host that is not present any more |
+//! | `identity VERSION ID` | what CHAOS questions are told |
+//! | `> NAME TYPE [class=CH] [+edns[=SIZE]] [+do] [+tcp] [+rd] [version=N]` | a question |
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
+use hickory_proto::rr::{DNSClass, Name, Record, RecordType};
+use truename::answer::{Meta, Verdict, answer};
+use truename::model::{Addresses, Serial};
+use truename::zone::{Identity, Snapshot, Zone};
+
+#[test]
+fn answer_tables() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/answers");
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut files: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "txt"))
+        .collect();
+    files.sort();
+    assert!(files.len() >= 10, "the answer tables are gone");
+    let mut failed = Vec::new();
+    for file in files {
+        let table = std::fs::read_to_string(&file).unwrap();
+        let seen = play(&table);
+        if seen != table && update {
+            std::fs::write(&file, &seen).unwrap();
+        } else if seen != table {
+            failed.push(format!("{} saw:\n{seen}", file.display()));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
+
+/// The table with what was answered in place of what stood there.
+fn play(table: &str) -> String {
+    let mut zones: Vec<(String, String)> = Vec::new();
+    let mut identity = Identity::default();
+    let mut hosts = Vec::new();
+    let mut snapshot = None;
+    let mut seen = String::new();
+    for line in table.lines() {
+        if let Some(question) = line.strip_prefix("> ") {
+            let snapshot = snapshot.get_or_insert_with(|| build(&zones, &identity, &hosts));
+            writeln!(seen, "{line}\n{}", asked(snapshot, question)).unwrap();
+            continue;
+        }
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            [] => {}
+            [prose, ..] if prose.starts_with('#') => {}
+            _ if line.starts_with("  ") && snapshot.is_some() => continue,
+            _ if line.starts_with("  ") => {
+                let zone = zones.last_mut().expect("`zone FILE` comes first");
+                writeln!(zone.1, "{}", &line[2..]).unwrap();
+            }
+            ["zone", file] => zones.push(((*file).to_owned(), String::new())),
+            ["identity", version, id] => {
+                identity =
+                    Identity { version: Some((*version).to_owned()), id: Some((*id).to_owned()) };
+            }
+            ["host" | "gone", ..] => hosts.push(line.to_owned()),
+            // What was answered last time.
+            _ => continue,
+        }
+        writeln!(seen, "{line}").unwrap();
+    }
+    seen
+}
+
+fn build(zones: &[(String, String)], identity: &Identity, hosts: &[String]) -> Snapshot {
+    let zones: Vec<Zone> = zones
+        .iter()
+        .map(|(file, text)| Zone::parse(text, Path::new(file)).unwrap_or_else(|e| panic!("{e}")))
+        .collect();
+    let served: Vec<(&Zone, Serial)> = zones.iter().map(|z| (z, z.file_serial())).collect();
+    let mut snapshot = Snapshot::new(&served, identity.clone());
+    for line in hosts {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let name = words[1].parse().unwrap();
+        let mut addresses = Addresses::NONE;
+        let ttl = words.get(2).map_or(60, |ttl| ttl.parse().unwrap());
+        for word in words.iter().skip(3).filter(|word| **word != "wildcard") {
+            let address: Addresses = word.parse::<std::net::IpAddr>().unwrap().into();
+            addresses.v4 = address.v4.or(addresses.v4);
+            addresses.v6 = address.v6.or(addresses.v6);
+        }
+        snapshot.set_host(&name, addresses, ttl, words.contains(&"wildcard"));
+    }
+    snapshot
+}
+
+fn asked(snapshot: &Snapshot, question: &str) -> String {
+    let mut words = question.split_whitespace();
+    let name = Name::from_ascii(words.next().unwrap()).unwrap();
+    let kind = words.next().unwrap();
+    let kind = match kind.strip_prefix("TYPE").map(str::parse::<u16>) {
+        Some(Ok(number)) => RecordType::from(number),
+        _ => kind.parse::<RecordType>().unwrap(),
+    };
+    let mut message = Message::new(4711, MessageType::Query, OpCode::Query);
+    let mut query = Query::query(name, kind);
+    let mut meta = Meta::UDP;
+    let mut edns: Option<Edns> = None;
+    for word in words {
+        match word.split_once('=').unwrap_or((word, "")) {
+            ("class", "CH") => {
+                query.set_query_class(DNSClass::CH);
+            }
+            ("class", "HS") => {
+                query.set_query_class(DNSClass::HS);
+            }
+            ("+tcp", _) => meta = Meta::TCP,
+            ("+rd", _) => message.metadata.recursion_desired = true,
+            ("+edns", size) => {
+                let edns = edns.get_or_insert_default();
+                edns.set_max_payload(size.parse().unwrap_or(1232));
+            }
+            ("+do", _) => {
+                edns.get_or_insert_default().set_dnssec_ok(true);
+            }
+            ("version", version) => {
+                edns.get_or_insert_default().set_version(version.parse().unwrap());
+            }
+            _ => panic!("no such flag: {word}"),
+        }
+    }
+    message.add_query(query);
+    message.edns = edns;
+    let request = message.to_vec().unwrap();
+    let mut out = Vec::new();
+    match answer(snapshot, &request, &meta, &mut out) {
+        Verdict::Sent => shown(&request, &out),
+        other => format!("{other:?}"),
+    }
+}
+
+/// A message as text: code and flags, then the records of each section.
+fn shown(request: &[u8], bytes: &[u8]) -> String {
+    let message = Message::from_vec(bytes).unwrap();
+    assert_eq!(bytes[..2], request[..2], "the id");
+    let meta = &message.metadata;
+    let mut text = format!("{:?}", meta.response_code).to_lowercase();
+    for (set, flag) in [
+        (meta.authoritative, "aa"),
+        (meta.truncation, "tc"),
+        (meta.recursion_desired, "rd"),
+        (meta.recursion_available, "ra"),
+        (meta.authentic_data, "ad"),
+        (meta.checking_disabled, "cd"),
+    ] {
+        if set {
+            write!(text, " {flag}").unwrap();
+        }
+    }
+    if let Some(edns) = &message.edns {
+        let dnssec = if edns.flags().dnssec_ok { " do" } else { "" };
+        write!(text, " edns={}{dnssec}", edns.max_payload()).unwrap();
+    }
+    for (section, records) in [
+        ("answer", &message.answers),
+        ("authority", &message.authorities),
+        ("additional", &message.additionals),
+    ] {
+        let mut lines: Vec<String> = records.iter().map(record).collect();
+        // The order of the answer section is the order of a chain.
+        if section != "answer" {
+            lines.sort();
+        }
+        for line in lines {
+            write!(text, "\n    {section}: {line}").unwrap();
+        }
+    }
+    text
+}
+
+fn record(record: &Record) -> String {
+    let (name, kind, data) = (&record.name, record.record_type(), &record.data);
+    format!("{name} {} {} {kind} {data}", record.ttl, record.dns_class)
+}
