@@ -1,0 +1,277 @@
+//! Sockets: listening, accepting, one task a connection, an orderly end.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+use super::seats::{Seat, Seats};
+use super::tolerant::Tolerant;
+use super::{Options, peer, router};
+use crate::registry::Registry;
+
+/// Clients that wait in the kernel to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// How long accepting rests when the process has no descriptor left.
+const REST: Duration = Duration::from_millis(100);
+
+/// How long requests under way may take once the server is to stop.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// The largest head of a request, in bytes, line and headers together.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// The headers of a request; one more is answered 431.
+const MAX_HEADERS: usize = 100;
+
+/// Why an address cannot be listened on.
+#[derive(Debug)]
+pub struct BindError {
+    address: SocketAddr,
+    error: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BindError { address, error } = self;
+        write!(f, "cannot serve HTTP on {address}: {error}; ")?;
+        match error.kind() {
+            io::ErrorKind::AddrInUse => write!(
+                f,
+                "another program has the port (`ss -ltnp sport = :{}` shows which): stop it, or \
+                 listen elsewhere",
+                address.port()
+            ),
+            io::ErrorKind::PermissionDenied => f.write_str(
+                "ports below 1024 need CAP_NET_BIND_SERVICE (the systemd unit gives it), or \
+                 listen on a higher one",
+            ),
+            io::ErrorKind::AddrNotAvailable => {
+                f.write_str("this machine has no such address: listen on one of its own")
+            }
+            _ => f.write_str("listen on another address"),
+        }
+    }
+}
+
+impl std::error::Error for BindError {}
+
+/// A running HTTP server.
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    stop: watch::Sender<bool>,
+    listeners: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Where it listens: plain addresses first, then those of TLS, with the
+    /// ports the system chose for port 0.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Accepts nothing more, lets requests under way end (5 seconds at most),
+    /// closes.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        for listener in self.listeners {
+            let _ = listener.await;
+        }
+    }
+}
+
+/// Listens on every address and serves. To be called within a tokio runtime.
+///
+/// # Errors
+/// When one of the addresses cannot be listened on; then none is.
+pub fn serve(options: &Options, registry: Registry) -> Result<Server, BindError> {
+    let plain = options.listen.iter().map(|&address| (address, None));
+    let tls = options.tls.iter().flat_map(|tls| {
+        let acceptor = TlsAcceptor::from(tls.config.clone());
+        tls.listen.iter().map(move |&address| (address, Some(acceptor.clone())))
+    });
+    let mut bound = Vec::new();
+    for (address, tls) in plain.chain(tls) {
+        let listener = bind(address).map_err(|error| BindError { address, error })?;
+        bound.push((listener, tls));
+    }
+    let addresses = bound
+        .iter()
+        .zip(options.listen.iter().chain(options.tls.iter().flat_map(|tls| &tls.listen)))
+        .map(|((listener, _), &asked)| listener.local_addr().unwrap_or(asked))
+        .collect();
+
+    let (stop, stopped) = watch::channel(false);
+    let service = Service {
+        router: router(options, registry),
+        seats: Seats::new(options.connections),
+        read_time: options.read_time,
+        life_time: options.life_time,
+        stopped,
+    };
+    let listeners = bound
+        .into_iter()
+        .map(|(listener, tls)| tokio::spawn(accept(listener, tls, service.clone())))
+        .collect();
+    Ok(Server { addresses, stop, listeners })
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // A restart must not wait for the last connections to time out.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// What every connection is served with.
+#[derive(Clone)]
+struct Service {
+    router: Router,
+    seats: Seats,
+    read_time: Duration,
+    life_time: Duration,
+    stopped: watch::Receiver<bool>,
+}
+
+/// Accepts until told to stop. No error ends it: a client that is gone again
+/// (ECONNABORTED) is its own matter, and descriptors (EMFILE) come back.
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, service: Service) {
+    let mut stopped = service.stopped.clone();
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                let seat = tokio::select! {
+                    seat = service.seats.take() => seat,
+                    _ = stopped.wait_for(|stopped| *stopped) => break,
+                };
+                let connection = Connection { seat: Arc::new(seat), address, tls: tls.clone() };
+                connections.spawn(connection.run(stream, service.clone()));
+            }
+            Err(error) if is_clients_own(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept HTTP connections for a moment");
+                sleep(REST).await;
+            }
+        }
+    }
+    drop(listener);
+    if timeout(FAREWELL, async { while connections.join_next().await.is_some() {} }).await.is_err()
+    {
+        connections.shutdown().await;
+    }
+}
+
+fn is_clients_own(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// A client's connection.
+struct Connection {
+    seat: Arc<Seat>,
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream, service: Service) {
+        let _ = stream.set_nodelay(true);
+        match self.tls.clone() {
+            None => self.serve(stream, service).await,
+            Some(tls) => {
+                let mut stopped = service.stopped.clone();
+                let stream = tokio::select! {
+                    stream = timeout(service.read_time, tls.accept(stream)) => stream,
+                    () = self.seat.wanted() => return,
+                    _ = stopped.wait_for(|stopped| *stopped) => return,
+                };
+                match stream {
+                    Ok(Ok(stream)) => self.serve(stream, service).await,
+                    Ok(Err(error)) => {
+                        tracing::debug!(peer = %self.address, %error, "no TLS with this client");
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+
+    async fn serve<S>(self, stream: S, service: Service)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let Service { router, read_time, life_time, mut stopped, .. } = service;
+        let peer = peer(self.address);
+        let seat = self.seat.clone();
+        let answer = service_fn(move |mut request: Request<Incoming>| {
+            let (router, seat) = (router.clone(), seat.clone());
+            async move {
+                seat.busy();
+                request.extensions_mut().insert(peer);
+                let response = router.oneshot(request.map(Body::new)).await;
+                seat.silent();
+                response
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(read_time)
+            // Old clients and `nc` end their side once they have asked.
+            .half_close(true)
+            .title_case_headers(true)
+            .ignore_invalid_headers(true)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(Tolerant::new(stream)), answer);
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            () = self.seat.wanted() => return,
+            () = sleep(life_time) => None,
+            _ = stopped.wait_for(|stopped| *stopped) => None,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                connection.as_mut().graceful_shutdown();
+                match timeout(FAREWELL, connection).await {
+                    Ok(ended) => ended,
+                    Err(_) => return,
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(peer = %self.address, %error, "an HTTP connection broke off");
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! Addresses as clients spell them, and as they want to read them back.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::parameters::Parameters;
+use super::proxies::Source;
+use crate::model::unmapped;
+use crate::update::{Report, Said};
+
+/// Parameters that mean IPv4, though either family may stand in each.
+const V4: [&str; 11] = [
+    "myip", "ip", "address", "addr", "dnsto", "ipv4", "ip4", "myipv4", "a", "ipv4addr", "ipaddr",
+];
+
+/// Parameters that mean IPv6.
+const V6: [&str; 7] = ["myipv6", "ipv6", "ip6", "myip6", "aaaa", "ipv6addr", "ip6addr"];
+
+/// The longest spelling of an address: eight groups of four, or six and
+/// dotted quads (RFC 4291 §2.2).
+const MAX_SPELLING: usize = 45;
+
+/// What an answer says of the addresses: ddclient compares it with what it
+/// sent, letter by letter (WIRE.md, finding 3). Digits, `a` to `f`, dots and
+/// colons alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spelling {
+    /// As the client spelled them, IPv4 first, or the address it came from.
+    pub text: String,
+    /// Every address was the client's own machine. None of it is published
+    /// and the answer is `good` all the same: no-ip scripts send 127.0.0.1 a
+    /// second before the real address and end when it is refused.
+    pub loopback: bool,
+}
+
+/// What a request says of the addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addressed {
+    /// What is reported.
+    pub report: Report,
+    /// What the answer repeats.
+    pub spelling: Spelling,
+    /// A template left unfilled, for a hint.
+    pub has_placeholder: bool,
+    /// No address was given, and it came from our own machine or proxy, which
+    /// did not say for whom.
+    pub no_source: bool,
+}
+
+/// Reads the addresses of a request.
+pub fn read(parameters: &Parameters, source: Source) -> Addressed {
+    let mut reading = Reading::default();
+    let mut auto = false;
+    for (name, value) in parameters.iter() {
+        let is_v6 = V6.contains(&name);
+        if !is_v6 && !V4.contains(&name) {
+            continue;
+        }
+        for part in value.split(|c: char| c == ',' || c.is_whitespace()) {
+            match Part::read(part) {
+                Part::Nothing => {}
+                Part::Auto => auto = true,
+                Part::Placeholder => reading.has_placeholder = true,
+                Part::Leave if is_v6 => reading.leave_v6 = true,
+                Part::Leave => reading.leave_v4 = true,
+                Part::Gone if is_v6 => reading.v6 = reading.v6.or(Some(Heard::Gone)),
+                Part::Gone => reading.v4 = reading.v4.or(Some(Heard::Gone)),
+                Part::Address(address, text) => reading.hear(address, text),
+                Part::Unreadable => reading.unreadable = true,
+            }
+        }
+    }
+    let nothing = reading.v4.is_none() && reading.v6.is_none();
+    if (auto || nothing) && !reading.unreadable {
+        reading.hear_source(source, nothing);
+    }
+    let offline = parameters.all("offline").any(is_yes);
+    reading.end(offline, source)
+}
+
+fn is_yes(value: &str) -> bool {
+    ["yes", "on", "true", "1"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
+}
+
+/// One item of an address list.
+#[derive(Debug, PartialEq, Eq)]
+enum Part<'a> {
+    Nothing,
+    /// The address the request comes from.
+    Auto,
+    /// Leave this family alone (deSEC `preserve`, Dynu `no`).
+    Leave,
+    /// There is none of this family any more (dynv6).
+    Gone,
+    /// An unfilled template: nothing, with a hint.
+    Placeholder,
+    Address(IpAddr, &'a str),
+    Unreadable,
+}
+
+impl Part<'_> {
+    fn read(text: &str) -> Part<'_> {
+        match text.to_ascii_lowercase().as_str() {
+            "" => return Part::Nothing,
+            "auto" => return Part::Auto,
+            "no" | "preserve" => return Part::Leave,
+            "-" => return Part::Gone,
+            _ => {}
+        }
+        let (value, length) = match text.split_once('/') {
+            Some((value, length)) => (value, Some(length)),
+            None => (text, None),
+        };
+        let bare = value.strip_prefix('[').unwrap_or(value);
+        let bare = bare.strip_suffix(']').unwrap_or(bare);
+        let Some(address) = parse(bare) else {
+            return if is_placeholder(text) { Part::Placeholder } else { Part::Unreadable };
+        };
+        let length: Option<u32> = match length.map(str::parse) {
+            Some(Ok(length)) => Some(length),
+            Some(Err(_)) => return Part::Unreadable,
+            None => None,
+        };
+        match (address, length) {
+            (IpAddr::V4(_), Some(33..)) | (IpAddr::V6(_), Some(129..)) => Part::Unreadable,
+            // A prefix without a host in it, as a FRITZ!Box sends for
+            // `<ip6lanprefix>`, is no address.
+            (IpAddr::V6(v6), Some(length @ ..=127)) if v6.to_bits() << length == 0 => Part::Nothing,
+            _ => Part::Address(unmapped(address), bare),
+        }
+    }
+}
+
+/// An address, leading zeros allowed.
+fn parse(text: &str) -> Option<IpAddr> {
+    if text.len() > MAX_SPELLING {
+        return None;
+    }
+    if text.contains(':') {
+        return text.parse().ok().map(IpAddr::V6);
+    }
+    let mut octets = [0; 4];
+    let mut parts = text.split('.');
+    for octet in &mut octets {
+        let part = parts.next()?;
+        if part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        // Leading zeros are decimal here, as routers pad; octal is nobody's.
+        *octet = part.parse().ok()?;
+    }
+    parts.next().is_none().then_some(IpAddr::V4(Ipv4Addr::from(octets)))
+}
+
+/// Whether a text is a template that a router should have filled in: `%h`,
+/// `<domain>`, `__MYIP__`, `[DOMAIN]`, `{ip}`, `#{ip}`, `###IP###`, `$ip`.
+pub fn is_placeholder(text: &str) -> bool {
+    let pairs = [("<", ">"), ("__", "__"), ("[", "]"), ("{", "}"), ("###", "###"), ("@", "@")];
+    let inside = |&(open, close): &(&str, &str)| {
+        text.len() > open.len() + close.len() && text.starts_with(open) && text.ends_with(close)
+    };
+    text.starts_with(['%', '$', '#']) || pairs.iter().any(inside)
+}
+
+/// What was heard of one family.
+#[derive(Clone, Debug)]
+enum Heard<A> {
+    Address(A, String),
+    /// The client's own machine.
+    Loopback(String),
+    Gone,
+}
+
+impl<A> Heard<A> {
+    fn spelled(&self) -> Option<&str> {
+        match self {
+            Heard::Address(_, text) | Heard::Loopback(text) => Some(text),
+            Heard::Gone => None,
+        }
+    }
+
+    fn said(self) -> Said<A> {
+        match self {
+            Heard::Address(address, _) => Said::Is(address),
+            Heard::Loopback(_) => Said::Nothing,
+            Heard::Gone => Said::Gone,
+        }
+    }
+}
+
+/// What was heard so far. The first of a family counts.
+#[derive(Default)]
+struct Reading {
+    v4: Option<Heard<Ipv4Addr>>,
+    v6: Option<Heard<Ipv6Addr>>,
+    leave_v4: bool,
+    leave_v6: bool,
+    unreadable: bool,
+    no_source: bool,
+    has_placeholder: bool,
+}
+
+impl Reading {
+    fn hear(&mut self, address: IpAddr, text: &str) {
+        let text = text.to_owned();
+        match address {
+            IpAddr::V4(v4) => {
+                self.v4.get_or_insert_with(|| match v4.is_loopback() {
+                    true => Heard::Loopback(text),
+                    false => Heard::Address(v4, text),
+                });
+            }
+            IpAddr::V6(v6) => {
+                self.v6.get_or_insert_with(|| match v6.is_loopback() {
+                    true => Heard::Loopback(text),
+                    false => Heard::Address(v6, text),
+                });
+            }
+        }
+    }
+
+    /// The address the request comes from, unless its family is to be left
+    /// alone. When nothing else was said and the source is our own machine or
+    /// proxy, there is no address to be had.
+    fn hear_source(&mut self, source: Source, nothing_else: bool) {
+        let left = if source.address.is_ipv4() { self.leave_v4 } else { self.leave_v6 };
+        if left {
+            return;
+        }
+        if source.is_client && !source.address.is_loopback() {
+            self.hear(source.address, &source.address.to_string());
+        } else if nothing_else {
+            self.unreadable = true;
+            self.no_source = true;
+        }
+    }
+
+    fn end(self, offline: bool, source: Source) -> Addressed {
+        let spelled: Vec<&str> = [
+            self.v4.as_ref().and_then(Heard::spelled),
+            self.v6.as_ref().and_then(Heard::spelled),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let text = if spelled.is_empty() { source.address.to_string() } else { spelled.join(",") };
+        let is_loopback = !matches!(self.v4, Some(Heard::Address(..) | Heard::Gone))
+            && !matches!(self.v6, Some(Heard::Address(..) | Heard::Gone))
+            && !spelled.is_empty();
+        let report = match offline {
+            true => Report::Offline,
+            false if self.unreadable => Report::Unreadable,
+            false => Report::Addresses {
+                v4: self.v4.map_or(Said::Nothing, Heard::said),
+                v6: self.v6.map_or(Said::Nothing, Heard::said),
+            },
+        };
+        let spelling = Spelling { text, loopback: is_loopback && !offline };
+        Addressed {
+            report,
+            spelling,
+            has_placeholder: self.has_placeholder,
+            no_source: self.no_source && !offline,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+    use crate::http::parameters::Parameters;
+    use crate::http::proxies::Source;
+    use crate::update::{Report, Said};
+
+    /// What a query from 198.51.100.9 means: IPv4, IPv6, and the spelling.
+    fn of(query: &str) -> String {
+        from(query, "198.51.100.9", true)
+    }
+
+    fn from(query: &str, source: &str, is_client: bool) -> String {
+        let mut parameters = Parameters::default();
+        parameters.read(query.as_bytes());
+        let read = read(&parameters, Source { address: source.parse().unwrap(), is_client });
+        fn say<A: ToString>(said: Said<A>) -> String {
+            match said {
+                Said::Is(address) => address.to_string(),
+                Said::Gone => "gone".into(),
+                Said::Nothing => "-".into(),
+            }
+        }
+        let report = match read.report {
+            Report::Addresses { v4, v6 } => format!("{} {}", say(v4), say(v6)),
+            Report::Offline => "offline".into(),
+            Report::Unreadable => return "unreadable".into(),
+        };
+        let loopback = if read.spelling.loopback { " loopback" } else { "" };
+        format!("{report} \"{}\"{loopback}", read.spelling.text)
+    }
+
+    #[test]
+    fn either_family_in_either_parameter() {
+        for (query, meaning) in [
+            ("myip=192.0.2.1", "192.0.2.1 - \"192.0.2.1\""),
+            ("myip=2001:DB8::1", "- 2001:db8::1 \"2001:DB8::1\""),
+            ("myip=192.0.2.1,2001:db8::1", "192.0.2.1 2001:db8::1 \"192.0.2.1,2001:db8::1\""),
+            ("myip=2001:db8::1, 192.0.2.1", "192.0.2.1 2001:db8::1 \"192.0.2.1,2001:db8::1\""),
+            ("myipv6=2001:db8::1&ip4=192.0.2.1", "192.0.2.1 2001:db8::1 \"192.0.2.1,2001:db8::1\""),
+            ("myipv6=192.0.2.1", "192.0.2.1 - \"192.0.2.1\""),
+            ("IPV4ADDR=192.0.2.1&aaaa=2001:db8::1", "192.0.2.1 2001:db8::1 \"192.0.2.1,2001:db8::1\""),
+            ("myip=192.0.2.1&myip=2001:db8::1", "192.0.2.1 2001:db8::1 \"192.0.2.1,2001:db8::1\""),
+            ("myip=192.0.2.1,192.0.2.2", "192.0.2.1 - \"192.0.2.1\""),
+        ] {
+            assert_eq!(of(query), meaning, "{query}");
+        }
+    }
+
+    #[test]
+    fn spelled_by_routers() {
+        for (query, meaning) in [
+            ("myip=+192.0.2.1+", "192.0.2.1 - \"192.0.2.1\""),
+            ("myip=192.000.002.010", "192.0.2.10 - \"192.000.002.010\""),
+            ("myip=192.0.2.1/24", "192.0.2.1 - \"192.0.2.1\""),
+            ("myip=192.0.2.1,", "192.0.2.1 - \"192.0.2.1\""),
+            ("myip=[2001:db8::1]", "- 2001:db8::1 \"2001:db8::1\""),
+            ("myip=::ffff:192.0.2.1", "192.0.2.1 - \"::ffff:192.0.2.1\""),
+            ("myipv6=2001:db8::1/64", "- 2001:db8::1 \"2001:db8::1\""),
+            ("myip=192.0.2.1&myipv6=2001:db8:1:ff00::/64", "192.0.2.1 - \"192.0.2.1\""),
+            ("myip=192.0.2.1&ip6lanprefix=2001:db8:1:ff00::/64", "192.0.2.1 - \"192.0.2.1\""),
+            ("myip=192.0.2.1&myipv6=<ip6addr>", "192.0.2.1 - \"192.0.2.1\""),
+            ("myip=192.0.2.1&myipv6=", "192.0.2.1 - \"192.0.2.1\""),
+            ("myip=192.0.2.1&myipv6=no", "192.0.2.1 - \"192.0.2.1\""),
+            ("ip=%i&myip=192.0.2.1", "192.0.2.1 - \"192.0.2.1\""),
+        ] {
+            assert_eq!(of(query), meaning, "{query}");
+        }
+    }
+
+    #[test]
+    fn nothing_given_is_the_source_and_its_family_only() {
+        for query in ["", "myip=", "myip=,", "myip=&myipv6=", "myip=auto", "myip=<ipaddr>", "myipv6=no"] {
+            assert_eq!(of(query), "198.51.100.9 - \"198.51.100.9\"", "{query}");
+        }
+        assert_eq!(from("", "2001:db8::9", true), "- 2001:db8::9 \"2001:db8::9\"");
+        assert_eq!(of("myip=preserve"), "- - \"198.51.100.9\"");
+        assert_eq!(
+            of("ipv4=auto&ipv6=2001:db8::1"),
+            "198.51.100.9 2001:db8::1 \"198.51.100.9,2001:db8::1\""
+        );
+        assert_eq!(of("ipv4=-&ipv6=2001:db8::1"), "gone 2001:db8::1 \"2001:db8::1\"");
+        assert_eq!(of("ipv6=-"), "- gone \"198.51.100.9\"");
+    }
+
+    #[test]
+    fn our_own_machine_is_nobodys_address() {
+        assert_eq!(from("", "10.0.0.1", false), "unreadable");
+        assert_eq!(from("", "127.0.0.1", true), "unreadable");
+        assert_eq!(from("myip=192.0.2.1", "10.0.0.1", false), "192.0.2.1 - \"192.0.2.1\"");
+        assert_eq!(of("myip=127.0.0.1"), "- - \"127.0.0.1\" loopback");
+        assert_eq!(of("myip=127.000.000.001,::1"), "- - \"127.000.000.001,::1\" loopback");
+        assert_eq!(of("myip=127.0.0.1,2001:db8::1"), "- 2001:db8::1 \"127.0.0.1,2001:db8::1\"");
+    }
+
+    #[test]
+    fn what_is_no_address_changes_nothing() {
+        for part in ["1.2.3", "1.2.3.4.5", "256.1.1.1", "1.1.1.1domain2.example.com", "2001:db8::g", "home", "0x7f.1.1.1", "1.2.3.4/x", "1.2.3.4/33"] {
+            assert_eq!(of(&format!("myip={part}")), "unreadable", "{part}");
+            assert_eq!(of(&format!("myip=192.0.2.1,{part}")), "unreadable", "{part}");
+        }
+        assert_eq!(of("myip=192.0.2.1&offline=YES"), "offline \"192.0.2.1\"");
+        assert_eq!(of("offline=NOCHG&myip=192.0.2.1"), "192.0.2.1 - \"192.0.2.1\"");
+    }
+}
