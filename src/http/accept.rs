@@ -120,18 +120,23 @@ pub fn serve(options: &Options, registry: Registry) -> Result<Server, BindError>
         .collect();
 
     let (stop, stopped) = watch::channel(false);
-    let service = Service {
-        router: router(options, registry),
-        seats: Seats::new(options.connections),
-        read_time: options.read_time,
-        life_time: options.life_time,
-        stopped,
-    };
+    let service = Service::new(options, registry, stopped);
     let listeners = bound
         .into_iter()
         .map(|(listener, tls)| tokio::spawn(accept(listener, tls, service.clone())))
         .collect();
     Ok(Server { addresses, stop, listeners })
+}
+
+/// Serves one connection that somebody else has accepted, to its end.
+pub async fn converse<S>(options: &Options, registry: Registry, stream: S, peer: SocketAddr)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let (_stop, stopped) = watch::channel(false);
+    let service = Service::new(options, registry, stopped);
+    let seat = Arc::new(service.seats.take().await);
+    Connection { seat, address: peer, tls: None }.serve(stream, service).await;
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -155,6 +160,18 @@ struct Service {
     read_time: Duration,
     life_time: Duration,
     stopped: watch::Receiver<bool>,
+}
+
+impl Service {
+    fn new(options: &Options, registry: Registry, stopped: watch::Receiver<bool>) -> Service {
+        Service {
+            router: router(options, registry),
+            seats: Seats::new(options.connections),
+            read_time: options.read_time,
+            life_time: options.life_time,
+            stopped,
+        }
+    }
 }
 
 /// Accepts until told to stop. No error ends it: a client that is gone again

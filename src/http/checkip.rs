@@ -52,8 +52,12 @@ fn page(address: IpAddr) -> String {
 /// Host without port, `path` as [`super::path::normal`] makes it.
 pub fn form(request: &Parts, parameters: &Parameters, host: &str, path: &str) -> Option<Form> {
     let usual = match path {
-        "/nic/checkip" | "/checkip" | "/nic/checkip.html" | "/checkip.html"
-        | "/checkip/checkip.php" | "/dynamic/check.php" => Form::Page,
+        "/nic/checkip"
+        | "/checkip"
+        | "/nic/checkip.html"
+        | "/checkip.html"
+        | "/checkip/checkip.php"
+        | "/dynamic/check.php" => Form::Page,
         "/myip" | "/ip" => Form::Bare,
         "/" => by_host(host)?,
         _ => return None,
@@ -136,6 +140,9 @@ mod tests {
             body,
             "<html><head><title>Current IP Check</title></head><body>Current IP Address: 203.0.113.7</body></html>"
         );
-        assert_eq!(Form::Bare.tell("2001:db8::1".parse().unwrap()), ("text/plain", "2001:db8::1".into()));
+        assert_eq!(
+            Form::Bare.tell("2001:db8::1".parse().unwrap()),
+            ("text/plain", "2001:db8::1".into())
+        );
     }
 }

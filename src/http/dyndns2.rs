@@ -257,11 +257,17 @@ mod tests {
         for (query, expected) in [
             ("hostname=a.example.org", "a.example.org"),
             ("hostname=A.Example.ORG.", "a.example.org"),
-            ("hostname=a.example.org,b.example.org,a.example.org", "a.example.org b.example.org a.example.org"),
+            (
+                "hostname=a.example.org,b.example.org,a.example.org",
+                "a.example.org b.example.org a.example.org",
+            ),
             ("hostname=a.example.org,,+b.example.org,", "a.example.org b.example.org"),
             ("hostname=gr%C3%B6%C3%9Fe.example.org", "xn--gre-6ka8i.example.org"),
             ("hostname=gr%F6%DFe.example.org", "xn--gre-6ka8i.example.org"),
-            ("hostname=a.example.org&hostname=b.example.org,a.example.org", "a.example.org b.example.org"),
+            (
+                "hostname=a.example.org&hostname=b.example.org,a.example.org",
+                "a.example.org b.example.org",
+            ),
             ("domain=a.example.org", "a.example.org"),
             ("zone=example.org&host=a.example.org", "a.example.org"),
             ("hostname=YES&host_id=a.example.org", "a.example.org"),

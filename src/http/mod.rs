@@ -35,7 +35,7 @@ use http_body_util::{BodyExt, Limited};
 use ipnet::IpNet;
 use rustls::ServerConfig;
 
-pub use accept::{BindError, Server, serve};
+pub use accept::{BindError, Server, converse, serve};
 
 use crate::model::Grant;
 use crate::registry::{Auth, Registry};

@@ -101,7 +101,10 @@ mod tests {
 
     #[test]
     fn pairs_as_clients_spell_them() {
-        assert_eq!(read("hostname=a&MyIP=1%2E2&wildcard=OFF&"), "hostname=a\nmyip=1.2\nwildcard=OFF");
+        assert_eq!(
+            read("hostname=a&MyIP=1%2E2&wildcard=OFF&"),
+            "hostname=a\nmyip=1.2\nwildcard=OFF"
+        );
         assert_eq!(read("a=1&amp;b=2&&=3&c"), "a=1\nb=2\nc=");
         assert_eq!(read("h=%h&i=%i&p=a+b%2Bc"), "h=%h\ni=%i\np=a b+c");
         assert_eq!(read("h=gr%F6%DFe&i=gr%C3%B6%C3%9Fe"), "h=größe\ni=größe");

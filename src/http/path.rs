@@ -43,7 +43,13 @@ mod tests {
 
     #[test]
     fn update_paths() {
-        for path in ["/nic/update", "/v3/update", "/xdyndnsserver/xdyndns.php", "/update.php", "/ddns.example.org"] {
+        for path in [
+            "/nic/update",
+            "/v3/update",
+            "/xdyndnsserver/xdyndns.php",
+            "/update.php",
+            "/ddns.example.org",
+        ] {
             assert!(is_update(path), "{path}");
         }
         for path in ["/", "/index.html", "/favicon.ico", "/.env"] {

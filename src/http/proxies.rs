@@ -112,7 +112,10 @@ mod tests {
             ("::ffff:10.0.0.1 | x-forwarded-for: 198.51.100.9", "198.51.100.9"),
             ("10.0.0.1 | x-forwarded-for: 203.0.113.66, 198.51.100.9", "198.51.100.9"),
             ("10.0.0.1 | x-forwarded-for: 198.51.100.9,10.0.0.2 ,10.0.0.3", "198.51.100.9"),
-            ("10.0.0.1 | x-forwarded-for: 198.51.100.9 | x-forwarded-for: 10.0.0.2", "198.51.100.9"),
+            (
+                "10.0.0.1 | x-forwarded-for: 198.51.100.9 | x-forwarded-for: 10.0.0.2",
+                "198.51.100.9",
+            ),
             ("10.0.0.1 | x-forwarded-for: 198.51.100.9, nonsense, 10.0.0.2", "unknown"),
             ("10.0.0.1 | x-forwarded-for: 10.0.0.7", "unknown"),
             ("10.0.0.1", "unknown"),
@@ -120,7 +123,10 @@ mod tests {
             ("10.0.0.1 | x-forwarded-for: [2001:db8::1]:4711", "2001:db8::1"),
             ("10.0.0.1 | x-forwarded-for: 2001:db8::1", "2001:db8::1"),
             ("::1 | forwarded: for=198.51.100.9;proto=https", "198.51.100.9"),
-            ("::1 | forwarded: for=203.0.113.66, For=\"[2001:db8::1]:47\";by=10.0.0.1", "2001:db8::1"),
+            (
+                "::1 | forwarded: for=203.0.113.66, For=\"[2001:db8::1]:47\";by=10.0.0.1",
+                "2001:db8::1",
+            ),
             ("::1 | forwarded: for=\"evil, for=198.51.100.9", "198.51.100.9"),
             ("::1 | forwarded: for=_hidden", "unknown"),
             ("::1 | forwarded: for=203.0.113.66 | x-forwarded-for: 198.51.100.9", "unknown"),

@@ -171,7 +171,10 @@ mod tests {
             ("GET /a http/1.0", "GET /a HTTP/1.0"),
             ("GET /a HTTP/1.3", "GET /a HTTP/1.1"),
             ("GET /\\/nic/update HTTP/1.0", "GET /%5C/nic/update HTTP/1.0"),
-            ("GET /?h=<d>&x={|^}[#]` HTTP/1.0", "GET /?h=%3Cd%3E&x=%7B%7C%5E%7D%5B%23%5D%60 HTTP/1.0"),
+            (
+                "GET /?h=<d>&x={|^}[#]` HTTP/1.0",
+                "GET /?h=%3Cd%3E&x=%7B%7C%5E%7D%5B%23%5D%60 HTTP/1.0",
+            ),
             ("GET /a b http://x/ c HTTP/1.0", "GET /a%20b%20http://x/%20c HTTP/1.0"),
             ("GET /größe HTTP/1.0", "GET /gr%C3%B6%C3%9Fe HTTP/1.0"),
             ("GET http://x?a=1 HTTP/1.0", "GET http://x/?a=1 HTTP/1.0"),

@@ -8,9 +8,8 @@ use crate::model::unmapped;
 use crate::update::{Report, Said};
 
 /// Parameters that mean IPv4, though either family may stand in each.
-const V4: [&str; 11] = [
-    "myip", "ip", "address", "addr", "dnsto", "ipv4", "ip4", "myipv4", "a", "ipv4addr", "ipaddr",
-];
+const V4: [&str; 11] =
+    ["myip", "ip", "address", "addr", "dnsto", "ipv4", "ip4", "myipv4", "a", "ipv4addr", "ipaddr"];
 
 /// Parameters that mean IPv6.
 const V6: [&str; 7] = ["myipv6", "ipv6", "ip6", "myip6", "aaaa", "ipv6addr", "ip6addr"];
@@ -235,13 +234,11 @@ impl Reading {
     }
 
     fn end(self, offline: bool, source: Source) -> Addressed {
-        let spelled: Vec<&str> = [
-            self.v4.as_ref().and_then(Heard::spelled),
-            self.v6.as_ref().and_then(Heard::spelled),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+        let spelled: Vec<&str> =
+            [self.v4.as_ref().and_then(Heard::spelled), self.v6.as_ref().and_then(Heard::spelled)]
+                .into_iter()
+                .flatten()
+                .collect();
         let text = if spelled.is_empty() { source.address.to_string() } else { spelled.join(",") };
         let is_loopback = !matches!(self.v4, Some(Heard::Address(..) | Heard::Gone))
             && !matches!(self.v6, Some(Heard::Address(..) | Heard::Gone))
@@ -305,7 +302,10 @@ mod tests {
             ("myip=2001:db8::1, 192.0.2.1", "192.0.2.1 2001:db8::1 \"192.0.2.1,2001:db8::1\""),
             ("myipv6=2001:db8::1&ip4=192.0.2.1", "192.0.2.1 2001:db8::1 \"192.0.2.1,2001:db8::1\""),
             ("myipv6=192.0.2.1", "192.0.2.1 - \"192.0.2.1\""),
-            ("IPV4ADDR=192.0.2.1&aaaa=2001:db8::1", "192.0.2.1 2001:db8::1 \"192.0.2.1,2001:db8::1\""),
+            (
+                "IPV4ADDR=192.0.2.1&aaaa=2001:db8::1",
+                "192.0.2.1 2001:db8::1 \"192.0.2.1,2001:db8::1\"",
+            ),
             ("myip=192.0.2.1&myip=2001:db8::1", "192.0.2.1 2001:db8::1 \"192.0.2.1,2001:db8::1\""),
             ("myip=192.0.2.1,192.0.2.2", "192.0.2.1 - \"192.0.2.1\""),
         ] {
@@ -336,7 +336,9 @@ mod tests {
 
     #[test]
     fn nothing_given_is_the_source_and_its_family_only() {
-        for query in ["", "myip=", "myip=,", "myip=&myipv6=", "myip=auto", "myip=<ipaddr>", "myipv6=no"] {
+        for query in
+            ["", "myip=", "myip=,", "myip=&myipv6=", "myip=auto", "myip=<ipaddr>", "myipv6=no"]
+        {
             assert_eq!(of(query), "198.51.100.9 - \"198.51.100.9\"", "{query}");
         }
         assert_eq!(from("", "2001:db8::9", true), "- 2001:db8::9 \"2001:db8::9\"");
@@ -361,7 +363,17 @@ mod tests {
 
     #[test]
     fn what_is_no_address_changes_nothing() {
-        for part in ["1.2.3", "1.2.3.4.5", "256.1.1.1", "1.1.1.1domain2.example.com", "2001:db8::g", "home", "0x7f.1.1.1", "1.2.3.4/x", "1.2.3.4/33"] {
+        for part in [
+            "1.2.3",
+            "1.2.3.4.5",
+            "256.1.1.1",
+            "1.1.1.1domain2.example.com",
+            "2001:db8::g",
+            "home",
+            "0x7f.1.1.1",
+            "1.2.3.4/x",
+            "1.2.3.4/33",
+        ] {
             assert_eq!(of(&format!("myip={part}")), "unreadable", "{part}");
             assert_eq!(of(&format!("myip=192.0.2.1,{part}")), "unreadable", "{part}");
         }
