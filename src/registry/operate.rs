@@ -184,6 +184,7 @@ impl Draft {
         let name = name.without_dot();
         Ok(Reply::Done(match keys.len() {
             0 => format!("the host {name} and its history are removed"),
+            1 => format!("the host {name}, its history and its key are removed"),
             n => format!("the host {name}, its history and its {n} keys are removed"),
         }))
     }

@@ -74,10 +74,10 @@ impl Draft {
         self.state.zones = Arc::new(served);
         self.state.unserved = Arc::new(rows);
         self.snapshot = self.render(settings);
-        let mut report = format!("{count} zones served, {changed} of them new or changed");
+        let mut report = format!("zones served: {count}, new or changed: {changed}");
         if gone > 0 {
             report += &format!(
-                "; {gone} zones of earlier are not served any more (their hosts are kept and come back with them)"
+                "; not served any more: {gone} (their hosts are kept, and come back with them)"
             );
         }
         Ok(report)

@@ -1,1 +1,328 @@
-//! (to come)
+//! Whole stories: `tests/scenarios/*.scenario`. A line with `>` happens, the
+//! lines below it are what is seen, `#` is prose. The clock belongs to the
+//! script. `UPDATE=1` writes down what was seen: read the diff.
+//!
+//! | line | what happens |
+//! |---|---|
+//! | `> zone` + indented lines | another zone file (the first: in place of the default) |
+//! | `> static TEXT` | a line more in the first zone file |
+//! | `> reload` | the zone files are read again |
+//! | `> account NAME [PASSWORD]` | a new account |
+//! | `> host NAME [of A] [for LEASE] [ttl N] [wildcard]` | a new host with a key |
+//! | `> set NAME [of A] [for LEASE] [ttl N] [wildcard on/off] [block/unblock] [at IP…] [offline]` | settings |
+//! | `> remove NAME` | the host is removed |
+//! | `> key NAME [of A] [from NET…] [only HOST…]` | a key; NAME is what the script calls it |
+//! | `> get/post/head PATH [as U] [with KEY] [from IP]` | an update; U alone logs in with U's own key |
+//! | `> dig NAME TYPE` | a question |
+//! | `> wait SPAN`, `> down SPAN` | time passes, with the server up or down |
+//! | `> restart`, `> crash` | stopped and started; the disk as it is now, and started |
+//! | `> history NAME`, `> hosts` | what operators see |
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::path::Path;
+
+use truename::model::{Addresses, Cause, Holder, Lease, Name};
+use truename::registry::{Command, HostSettings, Reply};
+use truename::store::Engine;
+
+use crate::dig::{dig, serial};
+use crate::world::World;
+
+const ZONE: &str = "\
+$ORIGIN dyn.example.
+@   3600 SOA ns1 hostmaster 1 3600 600 86400 60
+@   3600 NS  ns1
+ns1 3600 A   192.0.2.53
+";
+
+/// One story being played.
+struct Play {
+    world: World,
+    tokens: HashMap<String, String>,
+    default_zone: bool,
+}
+
+#[test]
+fn scenarios() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut files: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "scenario"))
+        .collect();
+    files.sort();
+    assert!(files.len() >= 8, "the scenarios are gone");
+    let mut failed = Vec::new();
+    for file in files {
+        let script = std::fs::read_to_string(&file).unwrap();
+        for engine in [Engine::Sled, Engine::Redb] {
+            let seen = play(&script, engine);
+            if seen == script {
+                continue;
+            }
+            if update && engine == Engine::Sled {
+                std::fs::write(&file, seen).unwrap();
+            } else if !update {
+                failed.push(format!("{} ({engine:?}) saw:\n{seen}", file.display()));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
+
+/// The script with what was seen in place of what stood there.
+fn play(script: &str, engine: Engine) -> String {
+    let mut play =
+        Play { world: World::new(engine, ZONE), tokens: HashMap::new(), default_zone: true };
+    let mut seen = String::new();
+    let mut lines = script.lines().peekable();
+    let mut started = false;
+    while let Some(line) = lines.next() {
+        if line.is_empty() || line.starts_with('#') {
+            writeln!(seen, "{line}").unwrap();
+            continue;
+        }
+        // What was seen last time is left out: it is seen again below.
+        let Some(action) = line.strip_prefix("> ") else { continue };
+        writeln!(seen, "{line}").unwrap();
+        let mut input = String::new();
+        if action == "zone" {
+            while let Some(text) = lines.next_if(|line| line.starts_with("  ")) {
+                writeln!(seen, "{text}").unwrap();
+                writeln!(input, "{}", &text[2..]).unwrap();
+            }
+            play.zone(input);
+            continue;
+        }
+        if !started {
+            started = true;
+            if let Err(error) = play.world.start() {
+                writeln!(seen, "refused: {error}").unwrap();
+                return seen;
+            }
+        }
+        let output = play.act(action);
+        if !output.is_empty() {
+            writeln!(seen, "{}", output.trim_end()).unwrap();
+        }
+    }
+    seen
+}
+
+impl Play {
+    fn zone(&mut self, text: String) {
+        let mut zones = self.world.zones.lock().unwrap();
+        if std::mem::take(&mut self.default_zone) {
+            zones.clear();
+        }
+        let file = format!("zone{}", zones.len() + 1).into();
+        zones.push((file, text));
+    }
+
+    fn act(&mut self, action: &str) -> String {
+        let words: Vec<&str> = action.split_whitespace().collect();
+        let result = match (words[0], &words[1..]) {
+            ("static", _) => {
+                let line = &action["static ".len()..];
+                self.world.zones.lock().unwrap()[0].1.push_str(&format!("{line}\n"));
+                Ok(String::new())
+            }
+            ("reload", []) => self.world.reload().map_err(|error| error.to_string()),
+            ("account", [name, password @ ..]) => {
+                let password = password.first().map(|word| (*word).to_owned());
+                self.command(Command::AccountAdd { name: name.parse().unwrap(), password })
+            }
+            ("host", [name, settings @ ..]) => self.host(name, settings),
+            ("set", [name, settings @ ..]) => self.command(Command::HostSet {
+                name: name.parse().unwrap(),
+                settings: self.settings(settings),
+            }),
+            ("remove", [name]) => self.command(Command::HostRemove { name: name.parse().unwrap() }),
+            ("key", [name, limits @ ..]) => self.key(name, limits),
+            ("get" | "post" | "head", [path, how @ ..]) => Ok(self.http(words[0], path, how)),
+            ("dig", [name, kind]) => Ok(self.dig(name, kind)),
+            ("wait", [span]) => {
+                self.world.wait(seconds(span));
+                Ok(String::new())
+            }
+            ("down", [span]) => {
+                self.world.stop();
+                self.world.wait(seconds(span));
+                self.world.start().map(|()| String::new())
+            }
+            ("restart", []) => {
+                self.world.stop();
+                self.world.start().map(|()| String::new())
+            }
+            ("crash", []) => self.world.crash().map(|()| String::new()),
+            ("history", [name]) => self.history(name),
+            ("hosts", []) => self.hosts(),
+            _ => panic!("no such verb: {action}"),
+        };
+        result.unwrap_or_else(|error| format!("refused: {error}"))
+    }
+
+    fn command(&self, command: Command) -> Result<String, String> {
+        match self.world.command(command) {
+            Ok(Reply::Done(sentence)) => Ok(sentence),
+            Ok(_) => Ok(String::new()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn host(&mut self, name: &str, settings: &[&str]) -> Result<String, String> {
+        let settings = self.settings(settings);
+        let command = Command::HostAdd { name: name.parse().unwrap(), settings, key: true };
+        match self.world.command(command) {
+            Ok(Reply::HostAdded { key: Some(key), .. }) => {
+                self.tokens.insert(name.trim_end_matches('.').to_owned(), key.token);
+                Ok(String::new())
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn key(&mut self, called: &str, limits: &[&str]) -> Result<String, String> {
+        let mut holder = None;
+        let (mut hosts, mut networks) = (Vec::new(), Vec::new());
+        for pair in limits.chunks(2) {
+            match *pair {
+                ["of", name] if name.contains('.') => {
+                    holder = Some(Holder::Host(name.parse().unwrap()));
+                }
+                ["of", name] => holder = Some(Holder::Account(name.parse().unwrap())),
+                ["from", net] => networks.push(net.parse().unwrap()),
+                ["only", host] => hosts.push(host.parse().unwrap()),
+                _ => panic!("key: {limits:?}"),
+            }
+        }
+        let holder = holder.expect("a key is somebody's");
+        let command = Command::KeyAdd { holder, hosts, networks, label: String::new() };
+        match self.world.command(command) {
+            Ok(Reply::KeyAdded(key)) => {
+                self.tokens.insert(called.to_owned(), key.token);
+                Ok(String::new())
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn settings(&self, words: &[&str]) -> HostSettings {
+        let mut settings = HostSettings::default();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut value = || *words.next().expect("a value follows");
+            match *word {
+                "of" => settings.owner = Some(Some(value().parse().unwrap())),
+                "for" => settings.lease = Some(Some(value().parse::<Lease>().unwrap())),
+                "ttl" => settings.ttl = Some(Some(value().parse().unwrap())),
+                "wildcard" => settings.wildcard = Some(value() == "on"),
+                "block" => settings.blocked = Some(true),
+                "unblock" => settings.blocked = Some(false),
+                "offline" => settings.addresses = Some(Addresses::NONE),
+                "at" => {
+                    let more: Addresses = value().parse::<IpAddr>().unwrap().into();
+                    let known = settings.addresses.get_or_insert_default();
+                    known.v4 = more.v4.or(known.v4);
+                    known.v6 = more.v6.or(known.v6);
+                }
+                other => panic!("no such setting: {other}"),
+            }
+        }
+        settings
+    }
+
+    fn http(&self, method: &str, path: &str, how: &[&str]) -> String {
+        let mut user = None;
+        let mut key = None;
+        let mut from = "203.0.113.9".parse().unwrap();
+        for pair in how.chunks(2) {
+            match *pair {
+                ["as", name] => user = Some(name),
+                ["with", name] => key = Some(name),
+                ["from", address] => from = address.parse().unwrap(),
+                _ => panic!("get: {how:?}"),
+            }
+        }
+        let login = user.map(|user| {
+            let key = key.unwrap_or(user.trim_end_matches('.'));
+            (user, self.tokens.get(key).map_or(key, String::as_str))
+        });
+        let (status, body) = self.world.http(&method.to_uppercase(), path, login, from);
+        match status {
+            200 => body,
+            status => format!("{status} {body}"),
+        }
+    }
+
+    fn dig(&self, name: &str, kind: &str) -> String {
+        let snapshot = self.world.registry().snapshot().load_full();
+        let state = self.world.registry().state();
+        let fqdn: Name = name.parse().unwrap();
+        let zone = state.zones().filter(|zone| fqdn.is_within(zone)).last();
+        let answer = dig(&snapshot, name, kind.parse().unwrap());
+        match zone {
+            Some(zone) => format!("{answer} (serial {})", serial(&snapshot, &zone.to_string())),
+            None => answer,
+        }
+    }
+
+    fn history(&self, name: &str) -> Result<String, String> {
+        let host = name.parse().unwrap();
+        let Reply::History(changes) =
+            self.world.command(Command::History { host }).map_err(|error| error.to_string())?
+        else {
+            panic!("history is answered with history")
+        };
+        let mut text = String::new();
+        for change in changes {
+            let cause = match change.cause {
+                Cause::Report { protocol, source: Some(source) } => format!("{protocol} {source}"),
+                Cause::Report { protocol, source: None } => protocol.to_string(),
+                other => format!("{other:?}").to_lowercase(),
+            };
+            let at = jiff::Timestamp::from_second(change.at.0).unwrap();
+            let (serial, before, after) = (change.serial, change.before, change.after);
+            writeln!(text, "{at} serial {serial}: {before} -> {after} by {cause}").unwrap();
+        }
+        Ok(text)
+    }
+
+    fn hosts(&self) -> Result<String, String> {
+        let Reply::Hosts(hosts) = self
+            .world
+            .command(Command::HostList { owner: None, zone: None })
+            .map_err(|error| error.to_string())?
+        else {
+            panic!("hosts are answered with hosts")
+        };
+        let mut text = String::new();
+        for view in hosts {
+            let presence = format!("{:?}", view.host.presence);
+            let presence = presence.split(' ').next().unwrap_or_default().to_lowercase();
+            write!(text, "{} {presence}", view.host.name.without_dot()).unwrap();
+            if let Some(left) = view.lapses_in {
+                write!(text, " for {left}s").unwrap();
+            }
+            writeln!(text).unwrap();
+        }
+        Ok(text)
+    }
+}
+
+fn seconds(span: &str) -> u64 {
+    let (number, unit) = span.split_at(span.len() - 1);
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => panic!("no such span: {span}"),
+    };
+    number.parse::<u64>().unwrap() * unit
+}

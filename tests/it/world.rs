@@ -1,0 +1,163 @@
+//! A whole server in process, with a clock that is set by hand and no socket:
+//! updates go through the HTTP router, questions through the answering core.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use http_body_util::BodyExt;
+use tempfile::TempDir;
+use tower::ServiceExt;
+use truename::http;
+use truename::model::{Lease, Name, Now, Served, Timestamp, Ttl};
+use truename::registry::{Command, CommandError, Registry, Reply, Settings};
+use truename::store::{self, Engine};
+use truename::update::Policy;
+use truename::zone::{Identity, Zone};
+
+/// When every world begins: 2026-01-01 00:00:00 UTC.
+const DAWN: i64 = 1_767_225_600;
+
+/// A server, its disk and its clock.
+pub struct World {
+    pub directory: TempDir,
+    pub engine: Engine,
+    pub zones: Arc<Mutex<Vec<(PathBuf, String)>>>,
+    pub policies: HashMap<Name, Policy>,
+    pub ttl: Ttl,
+    pub lease: Lease,
+    /// Seconds since the world began, server up or down.
+    clock: Arc<AtomicU64>,
+    running: Option<(Registry, axum::Router)>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl World {
+    pub fn new(engine: Engine, zone: &str) -> World {
+        let file = PathBuf::from("dyn.example.zone");
+        World {
+            directory: tempfile::tempdir().unwrap(),
+            engine,
+            zones: Arc::new(Mutex::new(vec![(file, zone.to_owned())])),
+            policies: HashMap::new(),
+            ttl: Ttl::DEFAULT,
+            lease: Lease::DEFAULT,
+            clock: Arc::default(),
+            running: None,
+            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
+        }
+    }
+
+    pub fn settings(&self) -> Settings {
+        let zones = self.zones.clone();
+        Settings {
+            zones: Arc::new(move || {
+                let files = zones.lock().unwrap();
+                let zones = files.iter().map(|(file, text)| Zone::parse(text, file));
+                zones.collect::<Result<Vec<Zone>, _>>().map_err(|error| vec![error])
+            }),
+            lease: self.lease,
+            ttl: self.ttl,
+            policies: self.policies.clone(),
+            identity: Identity::default(),
+            dump: None,
+        }
+    }
+
+    /// Opens the store and serves; the message when it cannot.
+    pub fn start(&mut self) -> Result<(), String> {
+        let opened = store::open(self.engine, &self.directory.path().join("data"))
+            .map_err(|error| error.to_string())?;
+        let clock = self.clock.clone();
+        let since = clock.load(Ordering::Relaxed);
+        let registry = Registry::start(opened, self.settings(), |before| {
+            Box::new(move || {
+                let elapsed = clock.load(Ordering::Relaxed);
+                Now {
+                    wall: Timestamp(DAWN + elapsed as i64),
+                    served: Served(before.0 + elapsed - since),
+                }
+            })
+        })
+        .map_err(|error| error.to_string())?;
+        let router = http::router(&http::Options::default(), registry.clone());
+        self.running = Some((registry, router));
+        Ok(())
+    }
+
+    pub fn stop(&mut self) {
+        let Some((registry, router)) = self.running.take() else { return };
+        drop(router);
+        registry.stop();
+    }
+
+    /// Serves again from what is on the disk at this moment, as after a
+    /// kill -9: nothing is told to stop.
+    pub fn crash(&mut self) -> Result<(), String> {
+        let taken = tempfile::tempdir().unwrap();
+        let copied = std::process::Command::new("cp")
+            .arg("-a")
+            .arg(self.directory.path().join("data"))
+            .arg(taken.path())
+            .status();
+        assert!(copied.unwrap().success());
+        self.stop();
+        self.directory = taken;
+        self.start()
+    }
+
+    /// Time passes; what it asks for is done.
+    pub fn wait(&mut self, seconds: u64) {
+        self.clock.fetch_add(seconds, Ordering::Relaxed);
+        if let Some((registry, _)) = &self.running {
+            self.runtime.block_on(registry.tick());
+        }
+    }
+
+    pub fn registry(&self) -> &Registry {
+        &self.running.as_ref().expect("the server runs").0
+    }
+
+    pub fn command(&self, command: Command) -> Result<Reply, CommandError> {
+        self.runtime.block_on(self.registry().command(command))
+    }
+
+    pub fn reload(&self) -> Result<String, CommandError> {
+        self.runtime.block_on(self.registry().reload())
+    }
+
+    /// A request through the router: the status and the body.
+    pub fn http(
+        &self,
+        method: &str,
+        path: &str,
+        login: Option<(&str, &str)>,
+        from: IpAddr,
+    ) -> (u16, String) {
+        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
+        if let Some((user, password)) = login {
+            let basic = data_encoding::BASE64.encode(format!("{user}:{password}").as_bytes());
+            request = request.header("authorization", format!("Basic {basic}"));
+        }
+        let mut request = request.body(Body::empty()).unwrap();
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(from, 40_000)));
+        let router = self.running.as_ref().expect("the server runs").1.clone();
+        self.runtime.block_on(async {
+            let response = router.oneshot(request).await.unwrap();
+            let status = response.status().as_u16();
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            (status, String::from_utf8(body.to_vec()).unwrap())
+        })
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
