@@ -1,1 +1,169 @@
-//! (to come)
+//! DNS on the network: UDP by a thread a core, TCP on tokio, and the slow
+//! path for what is no plain question.
+//!
+//! Every transport asks the same pure function, [`crate::answer::answer`], and
+//! differs only in how bytes come and go. What that function will not answer
+//! (UPDATE, NOTIFY, transfers, anything signed) goes to [`SlowHandler`], behind
+//! hickory-server's `RequestHandler`.
+
+mod bind;
+mod slots;
+mod slow;
+mod tcp;
+mod udp;
+mod worker;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::zone::Snapshot;
+
+pub use bind::{BindError, Transport};
+pub use slow::SlowHandler;
+
+/// Where and how the DNS is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The addresses, each for UDP and TCP. Port 0 takes a free port, the same
+    /// for both.
+    pub listen: Vec<SocketAddr>,
+    /// UDP threads for each address; 0: one a core.
+    pub threads: usize,
+    /// The most TCP connections at a time, over all addresses. When one more
+    /// comes, the one idle for longest is closed, so that however many sit
+    /// there doing nothing, a new client is served.
+    pub tcp_connections: usize,
+    /// How long a TCP connection may be idle between messages.
+    pub tcp_idle: Duration,
+    /// How long one message over TCP may take to arrive in full, and how long
+    /// answers may take to be accepted by the client. Long enough for one
+    /// retransmission on a bad line (RFC 6298 §2: a second), short enough
+    /// that stalling is no way to hold a connection.
+    pub tcp_message: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            listen: Vec::new(),
+            threads: 0,
+            tcp_connections: 1000,
+            tcp_idle: Duration::from_secs(10),
+            tcp_message: Duration::from_secs(2),
+        }
+    }
+}
+
+/// The most datagrams waiting for the slow path; more are dropped, as the
+/// network may at any time, and their senders ask again.
+const SLOW_QUEUE: usize = 256;
+
+/// How long exchanges in progress may take once the server is told to stop.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// A DNS server at work. Dropping it stops it without waiting.
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    bells: Vec<worker::Bell>,
+    threads: Vec<JoinHandle<()>>,
+    tasks: JoinSet<()>,
+    stop: watch::Sender<bool>,
+}
+
+/// Opens every socket, then serves. Called inside a tokio runtime, which
+/// carries TCP and the slow path.
+///
+/// # Errors
+/// When a socket cannot be opened or a thread cannot be started; whatever was
+/// opened before is closed again.
+pub fn serve(options: &Options, snapshot: Arc<ArcSwap<Snapshot>>) -> Result<Server, BindError> {
+    let workers = match options.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        count => count,
+    };
+    let mut listen = options.listen.clone();
+    let mut seen = std::collections::HashSet::new();
+    listen.retain(|address| address.port() == 0 || seen.insert(*address));
+    let sockets = listen
+        .iter()
+        .map(|address| bind::bind(*address, workers))
+        .collect::<Result<Vec<_>, BindError>>()?;
+    let addresses: Vec<SocketAddr> = sockets.iter().map(|sockets| sockets.address).collect();
+
+    let (stop, stopped) = watch::channel(false);
+    let mut server = Server {
+        addresses: addresses.clone(),
+        bells: Vec::new(),
+        threads: Vec::new(),
+        tasks: JoinSet::new(),
+        stop,
+    };
+    let slow = Arc::new(SlowHandler::new(snapshot.clone()));
+    let (jobs, queue) = mpsc::channel(SLOW_QUEUE);
+    server.tasks.spawn(worker::answer_slowly(slow.clone(), queue));
+    let streams = Arc::new(tcp::Streams::new(options, snapshot.clone(), slow, stopped));
+    let own: Arc<[SocketAddr]> = addresses.into();
+    for bind::Sockets { address, datagrams, listener } in sockets {
+        for (number, socket) in datagrams.into_iter().enumerate() {
+            server.bells.push(socket.bell());
+            let worker = worker::Worker::new(socket, own.clone(), snapshot.clone(), jobs.clone());
+            let thread = std::thread::Builder::new()
+                .name(format!("dns-udp-{number}"))
+                .spawn(move || worker.run())
+                .map_err(|cause| BindError { address, transport: Transport::Udp, cause })?;
+            server.threads.push(thread);
+        }
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(|cause| BindError {
+            address,
+            transport: Transport::Tcp,
+            cause,
+        })?;
+        server.tasks.spawn(tcp::accept(listener, streams.clone()));
+    }
+    Ok(server)
+}
+
+impl Server {
+    /// The addresses served, in the order of [`Options::listen`], with the
+    /// ports that were taken where 0 was asked for.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Stops: no new request is read, TCP exchanges in progress get a short
+    /// grace, and when it returns no thread, task or socket is left.
+    pub async fn stop(mut self) {
+        self.ring();
+        let threads = std::mem::take(&mut self.threads);
+        // A UDP thread ends once its batch is answered; waiting for that
+        // blocks, if only for a moment.
+        let join = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // A worker outlives panics (see `worker::Worker::run`).
+                let _ = thread.join();
+            }
+        });
+        let _ = join.await;
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    /// Tells every thread and task to end.
+    fn ring(&self) {
+        self.stop.send_replace(true);
+        for bell in &self.bells {
+            bell.ring();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.ring();
+    }
+}

@@ -1,0 +1,220 @@
+//! The threads that answer datagrams.
+//!
+//! A thread waits for the first datagram, takes what else is there, answers it
+//! all from one Snapshot and sends it together ([`super::udp`]). Nothing is
+//! allocated for a packet: every buffer is made when the thread starts. The
+//! threads of an address share its port (SO_REUSEPORT); the kernel keeps a
+//! client with one of them.
+
+use std::io;
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use hickory_server::net::xfer::Protocol;
+use socket2::Socket;
+use tokio::sync::mpsc;
+
+use super::SlowHandler;
+use super::udp::{self, Batch, WayBack};
+use crate::answer::{Meta, Verdict, answer};
+use crate::zone::Snapshot;
+
+/// How often an idle thread looks whether it should stop, should the kernel
+/// not wake it ([`Bell::ring`]).
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a thread rests after an error that is not about a datagram.
+const REST: Duration = Duration::from_millis(10);
+
+/// A UDP socket made ready for a [`Worker`].
+pub struct Datagrams {
+    socket: Arc<Socket>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Stops one worker.
+pub struct Bell {
+    socket: Arc<Socket>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Bell {
+    /// Tells the worker to end, and wakes it.
+    pub fn ring(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // On Linux this wakes who waits in recvmmsg although the socket is not
+        // connected, and costs nothing while packets flow; the error says
+        // only that it is not connected.
+        let _ = self.socket.shutdown(Shutdown::Read);
+    }
+}
+
+impl Datagrams {
+    /// Takes a bound socket and makes it ready.
+    pub fn new(socket: Socket) -> io::Result<Datagrams> {
+        udp::prepare(&socket)?;
+        socket.set_read_timeout(Some(LOOK))?;
+        Ok(Datagrams { socket: Arc::new(socket), stop: Arc::default() })
+    }
+
+    /// What stops the worker of this socket.
+    pub fn bell(&self) -> Bell {
+        Bell { socket: self.socket.clone(), stop: self.stop.clone() }
+    }
+}
+
+/// A request on its way to the slow path.
+pub struct Job {
+    request: Vec<u8>,
+    peer: SocketAddr,
+    way_back: WayBack,
+    socket: Arc<Socket>,
+}
+
+/// Answers what UDP threads hand over, one after the other, until they end.
+pub async fn answer_slowly(slow: Arc<SlowHandler>, mut queue: mpsc::Receiver<Job>) {
+    while let Some(Job { request, peer, way_back, socket }) = queue.recv().await {
+        let (replies, mut written) = mpsc::channel(1);
+        let work = slow.clone().handle(request, peer, Protocol::Udp, replies);
+        let send = async {
+            while let Some(mut reply) = written.recv().await {
+                if let Err(error) = udp::send_one(&socket, &mut reply, &way_back) {
+                    tracing::debug!("answering {peer}: {error}");
+                }
+            }
+        };
+        tokio::join!(work, send);
+    }
+}
+
+/// Answers the datagrams of one socket.
+pub struct Worker {
+    datagrams: Datagrams,
+    /// Our own addresses, never answered: that would be a loop.
+    own: Arc<[SocketAddr]>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    slow: mpsc::Sender<Job>,
+}
+
+impl Worker {
+    /// Ready to run.
+    pub fn new(
+        datagrams: Datagrams,
+        own: Arc<[SocketAddr]>,
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        slow: mpsc::Sender<Job>,
+    ) -> Worker {
+        Worker { datagrams, own, snapshot, slow }
+    }
+
+    /// Serves until the bell rings. No error ends it, and no panic: a dead
+    /// worker's socket would go on taking its share of the clients.
+    pub fn run(self) {
+        let mut batch = Batch::new();
+        while !self.stopped() {
+            // A panic leaves no worse than answers half written, and each is
+            // written anew.
+            let rounds = AssertUnwindSafe(|| self.serve(&mut batch));
+            if catch_unwind(rounds).is_err() {
+                tracing::error!("a DNS worker panicked over a request and goes on");
+            }
+        }
+    }
+
+    fn serve(&self, batch: &mut Batch) {
+        let fd = self.datagrams.socket.as_raw_fd();
+        while !self.stopped() {
+            let count = match batch.receive(fd) {
+                Ok(count) => count,
+                Err(error) => {
+                    rest_after(&error);
+                    continue;
+                }
+            };
+            let snapshot = self.snapshot.load();
+            let mut answered = 0;
+            for at in 0..count {
+                if self.answer(&snapshot, batch, at) {
+                    batch.order[answered] = at;
+                    answered += 1;
+                }
+            }
+            // Sending may wait; an old Snapshot need not.
+            drop(snapshot);
+            batch.send(fd, answered);
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.datagrams.stop.load(Ordering::Relaxed)
+    }
+
+    /// Answers the datagram at `at`; whether there is something to send.
+    fn answer(&self, snapshot: &Snapshot, batch: &mut Batch, at: usize) -> bool {
+        let Some(length) = batch.length(at) else { return false };
+        let way_back = batch.way_back(at);
+        let Some(peer) = way_back.peer() else { return false };
+        if peer.port() == 0 || is_ourselves(&self.own, peer, way_back.asked()) {
+            return false;
+        }
+        let (request, out) = batch.exchange(at, length);
+        match answer(snapshot, request, &Meta::UDP, out) {
+            Verdict::Sent => true,
+            Verdict::Drop => false,
+            Verdict::Slow(_) => {
+                let socket = self.datagrams.socket.clone();
+                let request = request.to_vec();
+                // A full queue drops it, as the network might have.
+                let _ = self.slow.try_send(Job { request, peer, way_back, socket });
+                false
+            }
+        }
+    }
+}
+
+/// Whether a datagram claims to come from one of our own sockets. `asked` is
+/// where a wildcard socket got it, which that socket's address does not tell.
+fn is_ourselves(own: &[SocketAddr], peer: SocketAddr, asked: Option<IpAddr>) -> bool {
+    own.iter()
+        .any(|own| own.port() == peer.port() && (own.ip() == peer.ip() || asked == Some(peer.ip())))
+}
+
+/// After an error of recvmmsg: go on at once if it was about time or one
+/// datagram, else rest, so that a lasting fault does not spin.
+fn rest_after(error: &io::Error) {
+    match error.kind() {
+        io::ErrorKind::Interrupted
+        | io::ErrorKind::WouldBlock
+        | io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable => {}
+        _ => {
+            tracing::debug!("receiving: {error}");
+            std::thread::sleep(REST);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_ourselves;
+
+    #[test]
+    fn a_datagram_from_ourselves_is_known() {
+        let own = ["192.0.2.1:53", "0.0.0.0:5300"].map(|own| own.parse().unwrap());
+        let check = |peer: &str, asked: Option<&str>| {
+            is_ourselves(&own, peer.parse().unwrap(), asked.map(|ip| ip.parse().unwrap()))
+        };
+        assert!(check("192.0.2.1:53", None));
+        assert!(check("198.51.100.7:5300", Some("198.51.100.7")));
+        // Another server asking from the same port, or a client beside us.
+        assert!(!check("192.0.2.2:53", None));
+        assert!(!check("192.0.2.1:1053", None));
+        assert!(!check("198.51.100.8:5300", Some("198.51.100.7")));
+    }
+}
