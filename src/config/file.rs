@@ -14,6 +14,11 @@
 //! public = "https://ddns.dyn.example.org"
 //! trusted_proxies = ["127.0.0.1/32"]
 //!
+//! [http.tls]
+//! listen = ["0.0.0.0:443", "[::]:443"]
+//! certificate = "/etc/letsencrypt/live/ddns.dyn.example.org/fullchain.pem"
+//! key = "/etc/letsencrypt/live/ddns.dyn.example.org/privkey.pem"
+//!
 //! [hosts]
 //! ttl = 60
 //! lease = "35d"
@@ -24,6 +29,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -32,10 +38,12 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Config, ConfigError, DEFAULT_DATA, DnsConfig, HostDefaults, HttpConfig, Reach, both_families,
+    Config, ConfigError, DEFAULT_DATA, DnsConfig, HostDefaults, HttpConfig, Reach, TlsConfig,
+    both_families,
 };
 use crate::model::{Lease, Name, Ttl};
 use crate::store::Engine;
+use crate::tls::Files;
 use crate::update::Policy;
 use crate::zone::Identity;
 
@@ -73,6 +81,18 @@ struct Http {
     listen: Option<Spanned<Vec<Spanned<String>>>>,
     public: Option<Spanned<String>>,
     trusted_proxies: Vec<Spanned<String>>,
+    max_hosts: Option<NonZeroUsize>,
+    realm: Option<String>,
+    connections: Option<NonZeroUsize>,
+    tls: Option<Tls>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tls {
+    listen: Option<Spanned<Vec<Spanned<String>>>>,
+    certificate: Spanned<PathBuf>,
+    key: Spanned<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]
@@ -130,20 +150,11 @@ impl Reader<'_> {
             zones: file
                 .zones
                 .iter()
-                .map(|zone| self.exists(here.join(zone.as_ref()), zone.span().start))
+                .map(|zone| self.exists(here, zone, "zones"))
                 .collect::<Result<_, _>>()?,
             policies,
             dns: DnsConfig { listen: self.listen(file.dns.listen, 53, &mut notes)? },
-            http: HttpConfig {
-                listen: self.listen(file.http.listen, 80, &mut notes)?,
-                public: file.http.public.map(|public| self.parsed(&public)).transpose()?,
-                trusted_proxies: file
-                    .http
-                    .trusted_proxies
-                    .iter()
-                    .map(|network| self.network(network))
-                    .collect::<Result<_, _>>()?,
-            },
+            http: self.http(file.http, here, &mut notes)?,
             hosts: HostDefaults {
                 ttl: file.hosts.ttl.unwrap_or(Ttl::DEFAULT),
                 lease: file.hosts.lease.unwrap_or(Lease::DEFAULT),
@@ -167,15 +178,55 @@ impl Reader<'_> {
         })
     }
 
-    fn exists(&self, path: PathBuf, offset: usize) -> Result<PathBuf, ConfigError> {
+    fn http(
+        &self,
+        http: Http,
+        here: &Path,
+        notes: &mut Vec<String>,
+    ) -> Result<HttpConfig, ConfigError> {
+        let default = HttpConfig::default();
+        let networks = http.trusted_proxies.iter().map(|network| self.network(network));
+        Ok(HttpConfig {
+            listen: self.listen(http.listen, 80, notes)?,
+            public: http.public.map(|public| self.parsed(&public)).transpose()?,
+            trusted_proxies: networks.collect::<Result<_, _>>()?,
+            max_hosts: http.max_hosts.map_or(default.max_hosts, NonZeroUsize::get),
+            realm: http.realm.unwrap_or(default.realm),
+            connections: http.connections.map_or(default.connections, NonZeroUsize::get),
+            tls: http.tls.map(|tls| self.tls(tls, here, notes)).transpose()?,
+        })
+    }
+
+    fn tls(
+        &self,
+        tls: Tls,
+        here: &Path,
+        notes: &mut Vec<String>,
+    ) -> Result<TlsConfig, ConfigError> {
+        Ok(TlsConfig {
+            listen: self.listen(tls.listen, 443, notes)?,
+            files: Files {
+                certificate: self.exists(here, &tls.certificate, "certificate")?,
+                key: self.exists(here, &tls.key, "key")?,
+            },
+        })
+    }
+
+    fn exists(
+        &self,
+        here: &Path,
+        given: &Spanned<PathBuf>,
+        key: &str,
+    ) -> Result<PathBuf, ConfigError> {
+        let path = here.join(given.as_ref());
         if path.exists() {
             return Ok(path);
         }
         let problem = format!(
-            "there is no file or directory {}; create it, or correct `zones`",
+            "there is no file or directory {}; create it, or correct `{key}`",
             path.display()
         );
-        Err(self.fault(offset, problem))
+        Err(self.fault(given.span().start, problem))
     }
 
     /// Addresses to listen on; one without a port gets `port`. Without any,

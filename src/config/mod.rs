@@ -12,16 +12,20 @@ mod zones;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 pub use error::ConfigError;
+pub use file::listen_address;
 pub use public::{Public, PublicError, Scheme};
 
 use crate::model::{Lease, Name, Ttl};
 use crate::store::Engine;
+use crate::store::dump::DUMP_FILE;
 use crate::update::Policy;
 use crate::zone::Identity;
+use crate::{http, registry, tls};
 
 /// Where the configuration is looked for when nobody says where it is.
 pub const DEFAULT_FILE: &str = "/etc/truename/truename.toml";
@@ -67,12 +71,64 @@ pub struct DnsConfig {
 /// The HTTP server's part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpConfig {
-    /// Every address that is listened on.
+    /// Every address that plain HTTP listens on.
     pub listen: Vec<SocketAddr>,
+    /// Where HTTPS is served, and with what.
+    pub tls: Option<TlsConfig>,
     /// How clients reach it from outside, for the settings handed to them.
     pub public: Option<Public>,
-    /// Networks whose word about the client's address is taken.
+    /// Proxies of ours, whose word about the client's address is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Hosts in one request; more is `numhost`.
+    pub max_hosts: usize,
+    /// The realm of the login, shown by browsers.
+    pub realm: String,
+    /// Connections at once.
+    pub connections: usize,
+}
+
+/// Where HTTPS is served, and with what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// Every address it listens on.
+    pub listen: Vec<SocketAddr>,
+    /// The certificate and its key.
+    pub files: tls::Files,
+}
+
+impl HttpConfig {
+    /// As the HTTP server takes it, with the certificate for TLS, which the
+    /// caller keeps so as to load it again.
+    pub fn options(&self, certificate: Option<&Arc<tls::Certificate>>) -> http::Options {
+        let tls = self.tls.as_ref().zip(certificate).map(|(tls, certificate)| http::Tls {
+            listen: tls.listen.clone(),
+            config: certificate.server_config(),
+        });
+        http::Options {
+            listen: self.listen.clone(),
+            tls,
+            trusted_proxies: self.trusted_proxies.clone(),
+            max_hosts: self.max_hosts,
+            realm: self.realm.clone(),
+            connections: self.connections,
+            ..http::Options::default()
+        }
+    }
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        let http::Options { max_hosts, realm, connections, .. } = http::Options::default();
+        HttpConfig {
+            listen: Vec::new(),
+            tls: None,
+            public: None,
+            trusted_proxies: Vec::new(),
+            max_hosts,
+            realm,
+            connections,
+        }
+    }
 }
 
 /// What hosts have that have no settings of their own.
@@ -104,8 +160,7 @@ impl Config {
             dns: DnsConfig { listen: both_families(Reach::Loopback, 5300, &mut notes) },
             http: HttpConfig {
                 listen: both_families(Reach::Loopback, 8053, &mut notes),
-                public: None,
-                trusted_proxies: Vec::new(),
+                ..HttpConfig::default()
             },
             hosts: HostDefaults::default(),
             identity: Identity::default(),
@@ -124,6 +179,18 @@ impl Config {
         file::load(path)
     }
 
+    /// What the registry needs to know.
+    pub fn settings(&self) -> registry::Settings {
+        registry::Settings {
+            zones: self.zone_source(),
+            lease: self.hosts.lease,
+            ttl: self.hosts.ttl,
+            policies: self.policies.clone(),
+            identity: self.identity.clone(),
+            dump: Some(self.data.join(DUMP_FILE)),
+        }
+    }
+
     /// Where clients reach the HTTP server: what the operator says, else the
     /// first address listened on; `None` when that is every address.
     pub fn public(&self) -> Option<Public> {
@@ -134,6 +201,11 @@ impl Config {
             (!first.ip().is_unspecified()).then_some(Public { scheme: Scheme::Http, server })
         })
     }
+}
+
+/// A port on every address of this machine: how servers listen by default.
+pub fn every_address(port: u16) -> Vec<SocketAddr> {
+    both_families(Reach::Everywhere, port, &mut Vec::new())
 }
 
 /// How far an address reaches.

@@ -17,7 +17,7 @@ pub struct Public {
 pub enum Scheme {
     /// Plain.
     Http,
-    /// Over TLS, which a proxy in front of truename speaks.
+    /// Over TLS, spoken by truename or by a proxy in front of it.
     Https,
 }
 
