@@ -6,8 +6,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::account::AccountVerb;
 use super::host::HostVerb;
+use super::init::Init;
 use super::key::KeyVerb;
 use crate::model::{Lease, Name, Ttl};
+use crate::store::Engine;
 
 /// A dynamic-DNS provider in one binary: an authoritative DNS server for
 /// delegated subzones whose hosts report their own addresses.
@@ -47,6 +49,11 @@ pub struct Global {
 pub enum Verb {
     /// Serve DNS and HTTP until told to stop (the default)
     Serve,
+    /// Write a configuration and a zone file to begin with
+    Init(Init),
+    /// Check the configuration and the zone files, and show what the zone
+    /// above needs
+    Check,
     /// Names that are kept up to date
     #[command(subcommand)]
     Host(HostVerb),
@@ -66,6 +73,26 @@ pub enum Verb {
     Status,
     /// Let the running server read its zone files again
     Reload,
+    /// Write everything kept into a text file, whether a server runs or not
+    Export {
+        /// The file; `-` is standard output
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// Fill a new store from such a file; the server must not run
+    Import {
+        /// The file
+        file: PathBuf,
+    },
+    /// Move the store to another engine; the server must not run
+    Migrate {
+        /// The engine it is kept by now [default: the configuration's]
+        #[arg(long, value_name = "ENGINE")]
+        from: Option<Engine>,
+        /// The engine to keep it by, sled or redb
+        #[arg(long, value_name = "ENGINE")]
+        to: Engine,
+    },
 }
 
 /// `on` or `off`.

@@ -6,6 +6,7 @@ use clap::{ArgGroup, Subcommand};
 
 use super::Failure;
 use super::args::{OrDefault, Switch, lease, name, ttl};
+use super::clients::SettingsOf;
 use crate::model::{AccountName, Addresses, Lease, Name, Ttl};
 use crate::registry::{Command, HostSettings};
 
@@ -49,6 +50,8 @@ pub enum HostVerb {
         /// The host
         #[arg(value_parser = name)]
         host: Name,
+        #[command(flatten)]
+        client: SettingsOf,
     },
     /// List hosts
     List {
@@ -104,7 +107,7 @@ impl HostVerb {
                 }
                 Command::HostSet { name: host, settings }
             }
-            HostVerb::Show { host } => Command::HostShow { name: host },
+            HostVerb::Show { host, client: _ } => Command::HostShow { name: host },
             HostVerb::List { owner, zone } => Command::HostList { owner, zone },
             HostVerb::Remove { host } => Command::HostRemove { name: host },
         })

@@ -7,7 +7,11 @@
 
 mod account;
 mod args;
+mod backup;
+mod check;
+mod clients;
 mod host;
+mod init;
 mod key;
 mod output;
 mod secret;
@@ -19,9 +23,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::config::{Config, DEFAULT_FILE};
-use crate::registry::Command;
+use crate::model::Name;
+use crate::registry::{Command, Reply};
 use crate::{clock, control, daemon};
 use args::{Args, Verb};
+use host::HostVerb;
 use output::Output;
 
 /// Why a command ends with status 1: a sentence that says what to do.
@@ -48,10 +54,22 @@ pub fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<Output, Failure> {
     let Args { global, verb } = args;
+    let json = global.json;
     let command = match verb.unwrap_or(Verb::Serve) {
         Verb::Serve => {
             daemon::run(global.configuration()?)?;
             return Ok(Output::nothing());
+        }
+        Verb::Init(init) => return init::init(init, global.config, global.data, json),
+        Verb::Check => return check::check(&global.configuration()?, json),
+        Verb::Export { file } => return backup::export(&global.configuration()?, &file, json),
+        Verb::Import { file } => return backup::import(&global.configuration()?, &file, json),
+        Verb::Migrate { from, to } => {
+            let config = global.configuration()?;
+            return backup::migrate(&config, from.unwrap_or(config.engine), to, json);
+        }
+        Verb::Host(HostVerb::Show { host, client }) if client.settings.is_some() => {
+            return settings(&global, host, client);
         }
         Verb::Host(verb) => verb.command()?,
         Verb::Account(verb) => verb.command()?,
@@ -61,7 +79,28 @@ fn run(args: Args) -> Result<Output, Failure> {
         Verb::Reload => Command::Reload,
     };
     let reply = control::ask(&global.data()?, &command)?;
-    Output::of(&reply, global.json, || show::reply(&reply, clock::wall()))
+    Output::of(&reply, json, || show::reply(&reply, clock::wall()))
+}
+
+/// The settings of a host's client.
+fn settings(
+    global: &args::Global,
+    host: Name,
+    client: clients::SettingsOf,
+) -> Result<Output, Failure> {
+    let wanted = client.settings.unwrap_or_default();
+    if wanted.is_empty() {
+        return Ok(Output::text(clients::list()));
+    }
+    let template = clients::find(&wanted)?;
+    let config = global.configuration()?;
+    let Reply::Host(view) = control::ask(&config.data, &Command::HostShow { name: host })? else {
+        return Err("the server did not say what it knows of the host; restart it".into());
+    };
+    let password = client.password_stdin.then(clients::password_from_stdin).transpose()?;
+    let (text, remarks) =
+        clients::settings(template, &view, config.public().as_ref(), password.as_deref());
+    Ok(Output { text, remarks, done: true })
 }
 
 impl args::Global {

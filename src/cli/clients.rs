@@ -1,0 +1,127 @@
+//! Settings for a host's client, filled in from the files in `clients/`.
+
+use super::output::table;
+use super::{Failure, secret};
+use crate::config::{Public, Scheme};
+use crate::registry::HostView;
+
+/// Every client, by the name of its file.
+pub const CLIENTS: &[(&str, &str)] = &[
+    ("ddclient", include_str!("../../clients/ddclient.conf")),
+    ("ddclient4", include_str!("../../clients/ddclient4.conf")),
+    ("inadyn", include_str!("../../clients/inadyn.conf")),
+    ("openwrt", include_str!("../../clients/openwrt.conf")),
+    ("fritzbox", include_str!("../../clients/fritzbox.txt")),
+    ("unifi", include_str!("../../clients/unifi.txt")),
+    ("pfsense", include_str!("../../clients/pfsense.txt")),
+    ("opnsense", include_str!("../../clients/opnsense.txt")),
+    ("synology", include_str!("../../clients/synology.txt")),
+    ("mikrotik", include_str!("../../clients/mikrotik.rsc")),
+    ("dd-wrt", include_str!("../../clients/dd-wrt.txt")),
+    ("asus", include_str!("../../clients/asus.sh")),
+    ("netgear", include_str!("../../clients/netgear.txt")),
+    ("curl-cron", include_str!("../../clients/curl-cron.conf")),
+    ("curl-systemd", include_str!("../../clients/curl-systemd.sh")),
+    ("powershell", include_str!("../../clients/powershell.ps1")),
+];
+
+/// What `host show` takes for the settings of a client.
+#[derive(Debug, clap::Args)]
+pub struct SettingsOf {
+    /// Print the settings for this client; without a name, list the clients
+    #[arg(long, value_name = "CLIENT", num_args = 0..=1, default_missing_value = "")]
+    pub settings: Option<String>,
+    /// Put this password into the settings: it is read from standard input
+    #[arg(long, requires = "settings")]
+    pub password_stdin: bool,
+}
+
+/// The clients there are, one a line.
+pub fn list() -> String {
+    let rows: Vec<_> =
+        CLIENTS.iter().map(|(name, text)| [(*name).to_owned(), title(text)]).collect();
+    table(["NAME", "CLIENT"], &rows)
+}
+
+/// The first line that says something, without the marks of a comment.
+fn title(text: &str) -> String {
+    let first = text.lines().find(|line| !line.starts_with("#!")).unwrap_or_default();
+    let line = first.trim_start_matches(['#', ' ']);
+    line.split(['.', ':']).next().unwrap_or(line).to_owned()
+}
+
+/// The client that is meant: its name, or enough of it, in whatever spelling.
+pub fn find(wanted: &str) -> Result<&'static str, Failure> {
+    let plain = |text: &str| -> String {
+        text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+    };
+    let wanted_plain = plain(wanted);
+    if let Some((_, text)) = CLIENTS.iter().find(|(name, _)| plain(name) == wanted_plain) {
+        return Ok(text);
+    }
+    let mut close = CLIENTS.iter().filter(|(name, _)| plain(name).starts_with(&wanted_plain));
+    match (close.next(), close.next()) {
+        (Some((_, text)), None) if !wanted_plain.is_empty() => Ok(text),
+        (Some(_), Some(_)) => {
+            Err(format!("more than one client begins with \"{wanted}\":\n{}", list()).into())
+        }
+        _ => Err(format!("there are no settings for \"{wanted}\"; there are:\n{}", list()).into()),
+    }
+}
+
+/// What stands in for what nobody told us.
+pub const PASSWORD: &str = "PASSWORD";
+const SERVER: &str = "SERVER";
+
+/// The settings for one host, and remarks on what is still to be put in.
+pub fn settings(
+    template: &str,
+    view: &HostView,
+    public: Option<&Public>,
+    password: Option<&str>,
+) -> (String, Vec<String>) {
+    let host = view.host.name.without_dot();
+    let user = match &view.host.owner {
+        // Nobody can log in as the host without a key of its own.
+        Some(owner) if view.keys.is_empty() => owner.to_string(),
+        _ => host.clone(),
+    };
+    let tls = public.is_some_and(|public| public.scheme == Scheme::Https);
+    let choose = |yes: &'static str, no: &'static str| if tls { yes } else { no };
+    let text = template
+        .replace("{host}", &host)
+        .replace("{user}", &user)
+        .replace("{server}", public.map_or(SERVER, |public| &public.server))
+        .replace("{scheme}", choose("https", "http"))
+        .replace("{ssl}", choose("yes", "no"))
+        .replace("{tls}", choose("true", "false"))
+        .replace("{tls01}", choose("1", "0"))
+        .replace("{password}", password.unwrap_or(PASSWORD));
+    let mut remarks = Vec::new();
+    if password.is_none() {
+        remarks.push(format!(
+            "Put the token that was shown when the key was made in place of {PASSWORD} \
+             (lost? `truename key add {host}` makes another)."
+        ));
+    }
+    if public.is_none() {
+        remarks.push(format!(
+            "Put the name of this server in place of {SERVER}, or set `public` under [http] in \
+             the configuration."
+        ));
+    }
+    (text, remarks)
+}
+
+/// A password that can stand in every file as it is.
+pub fn password_from_stdin() -> Result<String, Failure> {
+    let password = secret::from_stdin()?;
+    // Quotes, blanks, %, #, $ and their like mean something in one file or
+    // another; tokens have none of them.
+    if password.chars().all(|c| c.is_ascii_alphanumeric() || "-._~+=:/@".contains(c)) {
+        return Ok(password);
+    }
+    Err("this password has characters that some clients' files give a meaning to; leave \
+         --password-stdin out and write it in as the client's manual says, or use a key"
+        .into())
+}
