@@ -71,6 +71,8 @@ struct File {
 #[serde(default, deny_unknown_fields)]
 struct Dns {
     listen: Option<Spanned<Vec<Spanned<String>>>>,
+    threads: Option<usize>,
+    tcp_connections: Option<usize>,
     version: Option<String>,
     id: Option<String>,
 }
@@ -138,6 +140,7 @@ impl Reader<'_> {
         })?;
         let here = self.path.parent().unwrap_or(Path::new(""));
         let mut notes = Vec::new();
+        let default = DnsConfig::default();
         let mut policies = HashMap::new();
         for (zone, policy) in file.zone {
             policies
@@ -153,7 +156,11 @@ impl Reader<'_> {
                 .map(|zone| self.exists(here, zone, "zones"))
                 .collect::<Result<_, _>>()?,
             policies,
-            dns: DnsConfig { listen: self.listen(file.dns.listen, 53, &mut notes)? },
+            dns: DnsConfig {
+                listen: self.listen(file.dns.listen, 53, &mut notes)?,
+                threads: file.dns.threads.unwrap_or(default.threads),
+                tcp_connections: file.dns.tcp_connections.unwrap_or(default.tcp_connections),
+            },
             http: self.http(file.http, here, &mut notes)?,
             hosts: HostDefaults {
                 ttl: file.hosts.ttl.unwrap_or(Ttl::DEFAULT),

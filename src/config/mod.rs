@@ -25,7 +25,7 @@ use crate::store::Engine;
 use crate::store::dump::DUMP_FILE;
 use crate::update::Policy;
 use crate::zone::Identity;
-use crate::{http, registry, tls};
+use crate::{dns, http, registry, tls};
 
 /// Where the configuration is looked for when nobody says where it is.
 pub const DEFAULT_FILE: &str = "/etc/truename/truename.toml";
@@ -66,6 +66,29 @@ pub struct Config {
 pub struct DnsConfig {
     /// Every address that UDP and TCP listen on.
     pub listen: Vec<SocketAddr>,
+    /// UDP threads for each address; 0: one a core.
+    pub threads: usize,
+    /// TCP connections at a time.
+    pub tcp_connections: usize,
+}
+
+impl DnsConfig {
+    /// As the DNS server takes it.
+    pub fn options(&self) -> dns::Options {
+        dns::Options {
+            listen: self.listen.clone(),
+            threads: self.threads,
+            tcp_connections: self.tcp_connections,
+            ..dns::Options::default()
+        }
+    }
+}
+
+impl Default for DnsConfig {
+    fn default() -> Self {
+        let dns::Options { listen, threads, tcp_connections, .. } = dns::Options::default();
+        DnsConfig { listen, threads, tcp_connections }
+    }
 }
 
 /// The HTTP server's part.
@@ -157,7 +180,10 @@ impl Config {
             engine: Engine::default(),
             zones: vec![PathBuf::from("zones/dyn.example.org.zone")],
             policies: HashMap::new(),
-            dns: DnsConfig { listen: both_families(Reach::Loopback, 5300, &mut notes) },
+            dns: DnsConfig {
+                listen: both_families(Reach::Loopback, 5300, &mut notes),
+                ..DnsConfig::default()
+            },
             http: HttpConfig {
                 listen: both_families(Reach::Loopback, 8053, &mut notes),
                 ..HttpConfig::default()

@@ -1,12 +1,21 @@
-//! (to come)
+//! The running server: starts its parts from the ground up, sleeps until a
+//! signal, stops them in the opposite order.
+
+mod banner;
 
 use std::fmt;
 
-use crate::config::Config;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Why the server does not start, or ended: sentences for the operator.
+use crate::config::Config;
+use crate::model::Served;
+use crate::registry::{Command, CommandError, HostSettings, NewKey, Registry, Reply};
+use crate::tls::Certificate;
+use crate::{clock, control, dns, http, store};
+
+/// Why the server does not run: sentences that say what to do.
 #[derive(Debug)]
-pub struct DaemonError(pub String);
+pub struct DaemonError(String);
 
 impl fmt::Display for DaemonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -16,8 +25,131 @@ impl fmt::Display for DaemonError {
 
 impl std::error::Error for DaemonError {}
 
-/// Serves until told to stop.
+fn failed(error: impl fmt::Display) -> DaemonError {
+    DaemonError(error.to_string())
+}
+
+/// Runs the server until SIGTERM or SIGINT; SIGHUP reads the zones again.
+///
+/// # Errors
+/// When it cannot start: a wrong zone file, a data directory in use, a port
+/// in use. Nothing is left running then.
 pub fn run(config: Config) -> Result<(), DaemonError> {
-    let _ = config;
-    todo!()
+    let config = &config;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| failed(format_args!("the runtime cannot start: {error}")))?;
+    for note in &config.notes {
+        tracing::warn!("{note}");
+    }
+    let opened = store::open(config.engine, &config.data).map_err(failed)?;
+    for warning in &opened.warnings {
+        tracing::error!("{warning}");
+    }
+    let mut before = Served(0);
+    let registry = Registry::start(opened, config.settings(), |served| {
+        before = served;
+        clock::system(served)
+    })
+    .map_err(failed)?;
+    let result = runtime.block_on(serve(config, &registry, before));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    // The store last: everything acknowledged is in it, and the dump is written.
+    registry.stop();
+    result
+}
+
+/// Opens the sockets, says so, and waits for the end.
+async fn serve(config: &Config, registry: &Registry, before: Served) -> Result<(), DaemonError> {
+    let dns = dns::serve(&config.dns.options(), registry.snapshot().clone()).map_err(failed)?;
+    let certificate = config.http.tls.as_ref().map(|tls| Certificate::load(tls.files.clone()));
+    let certificate = certificate.transpose().map_err(failed)?;
+    let http = http::serve(&config.http.options(certificate.as_ref()), registry.clone());
+    let http = http.map_err(failed)?;
+    let control = control::serve(&config.data, registry.clone()).await.map_err(failed)?;
+    let mut signals = Signals::new().map_err(failed)?;
+
+    let first = first_host(config, registry, before).await.map_err(failed)?;
+    banner::print(config, registry, dns.addresses(), http.addresses(), first.as_ref());
+    notify(&[sd_notify::NotifyState::Ready]);
+
+    while let Asked::Reload = signals.next().await {
+        notify(&[sd_notify::NotifyState::Reloading, monotonic_now()]);
+        match registry.reload().await {
+            Ok(report) => tracing::info!("reload: {report}"),
+            Err(error) => tracing::error!("reload refused, the old zones go on:\n{error}"),
+        }
+        if let Some(Err(error)) = certificate.as_ref().map(|certificate| certificate.reload()) {
+            tracing::error!("the old certificate goes on: {error}");
+        }
+        notify(&[sd_notify::NotifyState::Ready]);
+    }
+    notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!("stopping");
+    control.stop().await;
+    http.stop().await;
+    dns.stop().await;
+    Ok(())
+}
+
+/// At the very first start on the embedded defaults: a host to try things
+/// with, and its key.
+async fn first_host(
+    config: &Config,
+    registry: &Registry,
+    before: Served,
+) -> Result<Option<NewKey>, CommandError> {
+    let state = registry.state();
+    let untouched = before == Served(0) && state.host_count() == 0 && state.accounts().len() == 0;
+    let zone = state.zones().next().cloned();
+    let (true, true, Some(zone)) = (config.first_host, untouched, zone) else { return Ok(None) };
+    let Ok(name) = zone.child(b"home") else { return Ok(None) };
+    let command = Command::HostAdd { name, settings: HostSettings::default(), key: true };
+    match registry.command(command).await? {
+        Reply::HostAdded { key, .. } => Ok(key),
+        _ => Ok(None),
+    }
+}
+
+/// What a signal asks for.
+enum Asked {
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hang_up.recv() => Asked::Reload,
+        }
+    }
+}
+
+/// Tells systemd, when it started us; nobody else listens.
+fn notify(states: &[sd_notify::NotifyState]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!("sd_notify: {error}");
+    }
+}
+
+/// The moment of a reload, as systemd wants to know it.
+fn monotonic_now() -> sd_notify::NotifyState<'static> {
+    sd_notify::NotifyState::monotonic_usec_now().unwrap_or(sd_notify::NotifyState::Reloading)
 }
