@@ -19,7 +19,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use ::redb::{
     Database, Durability, Error, ReadableDatabase, StorageBackend, TableDefinition, TableError,
@@ -43,7 +44,13 @@ pub struct Redb {
     /// `None`: an error closed it, and opening it again has not worked yet.
     database: RwLock<Option<Database>>,
     tally: Mutex<Tally>,
+    wanted: Wanted,
 }
+
+/// How many bytes the file was to grow by when the disk was full; 0: it was
+/// not. Until they are there, groups are refused without asking redb, which
+/// would have to be opened anew each time.
+type Wanted = Arc<AtomicU64>;
 
 /// Makes an empty store, durable, without the ready file.
 pub fn create(home: &Home) -> Result<Redb, StoreError> {
@@ -54,12 +61,13 @@ pub fn create(home: &Home) -> Result<Redb, StoreError> {
         }
         _ => {}
     }
-    let database = start(&path, true).map_err(|failure| match failure {
+    let wanted = Wanted::default();
+    let database = start(&path, true, &wanted).map_err(|failure| match failure {
         Failure::Torn(why) => StoreError::Broken(format!("redb cannot make a store: {why}")),
         Failure::Stop(e) => e,
     })?;
     sync_directory(home.directory()).map_err(|e| trouble("cannot sync", home.directory(), &e))?;
-    let redb = Redb::new(path, database, Tally::default());
+    let redb = Redb::new(path, database, Tally::default(), wanted);
     redb.write(&Plan::new())?;
     Ok(redb)
 }
@@ -70,15 +78,26 @@ pub fn open(home: &Home) -> Result<Redb, Failure> {
     if !path.exists() {
         return Err(Failure::Torn("its file is gone".into()));
     }
-    let database = start(&path, false)?;
-    match read_tally(&database).map_err(failure)? {
-        Some(tally) => Ok(Redb::new(path, database, tally)),
+    let wanted = Wanted::default();
+    let mut database = start(&path, false, &wanted)?;
+    let tally = read_tally(&database).map_err(failure)?;
+    // After a clean stop redb trusts its file; a page damaged since would be
+    // read as if it were right.
+    let check = catch_unwind(AssertUnwindSafe(|| database.check_integrity()));
+    check
+        .map_err(|panic| Failure::Torn(panic_words(&*panic)))?
+        .map_err(|error| failure(error.into()))?;
+    if read_tally(&database).map_err(failure)? != tally {
+        return Err(Failure::Torn("its last group is damaged".into()));
+    }
+    match tally {
+        Some(tally) => Ok(Redb::new(path, database, tally, wanted)),
         None => Err(Failure::Torn("it is empty, and was not when it was last used".into())),
     }
 }
 
 /// Opens redb itself.
-fn start(path: &Path, new: bool) -> Result<Database, Failure> {
+fn start(path: &Path, new: bool, wanted: &Wanted) -> Result<Database, Failure> {
     let file = private()
         .create(new)
         .truncate(false)
@@ -88,11 +107,12 @@ fn start(path: &Path, new: bool) -> Result<Database, Failure> {
         // redb would take it for a new one.
         return Err(Failure::Torn("its file is empty".into()));
     }
+    let backend = Backend { file, wanted: wanted.clone() };
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE);
     // A damaged file makes redb assert here and there; nothing of ours is
     // touched by such a panic, and the store counts as torn.
-    match catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(Backend(file)))) {
+    match catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(backend))) {
         Ok(Ok(database)) => Ok(database),
         Ok(Err(error)) => Err(failure(error.into())),
         Err(panic) => Err(Failure::Torn(panic_words(&*panic))),
@@ -125,13 +145,14 @@ fn read_tally(database: &Database) -> Result<Option<Tally>, Error> {
 }
 
 impl Redb {
-    fn new(path: PathBuf, database: Database, tally: Tally) -> Redb {
-        Redb { path, database: RwLock::new(Some(database)), tally: Mutex::new(tally) }
+    fn new(path: PathBuf, database: Database, tally: Tally, wanted: Wanted) -> Redb {
+        Redb { path, database: RwLock::new(Some(database)), tally: Mutex::new(tally), wanted }
     }
 
     fn write(&self, plan: &Plan) -> Result<(), StoreError> {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        self.ask_for_room().map_err(|e| trouble("cannot write", &self.path, &e))?;
         self.reopen(&mut database, *tally, *tally)?;
         let open = database.as_ref().expect("just opened");
 
@@ -156,6 +177,17 @@ impl Redb {
         })
     }
 
+    /// Refuses while the disk has not the room that was missing the last time.
+    fn ask_for_room(&self) -> io::Result<()> {
+        let wanted = self.wanted.load(Ordering::Relaxed);
+        if wanted > 0 {
+            let file = private().open(&self.path)?;
+            allocate(&file, file.metadata()?.len(), wanted)?;
+            self.wanted.store(0, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// Opens the database again if an error closed it, and says which of two
     /// states it is in.
     fn reopen(
@@ -167,7 +199,7 @@ impl Redb {
         if database.is_some() {
             return Ok(before);
         }
-        let (open, tally) = start(&self.path, false)
+        let (open, tally) = start(&self.path, false, &self.wanted)
             .and_then(|open| {
                 let tally = read_tally(&open).map_err(failure)?;
                 Ok((open, tally))
@@ -195,11 +227,10 @@ fn put(database: &Database, plan: &Plan, tally: &mut Tally) -> Result<(), Error>
         let mut table = transaction.open_table(ROWS)?;
         for (&key, &value) in plan {
             let old = match value {
-                Some(value) => table.insert(key, value)?.is_some(),
-                None => table.remove(key)?.is_some(),
+                Some(value) => table.insert(key, value)?,
+                None => table.remove(key)?,
             };
-            tally.rows += u64::from(value.is_some());
-            tally.rows -= u64::from(old);
+            tally.count(key, old.map(|old| old.value().len()), value.map(<[u8]>::len));
         }
         table.insert(TALLY_KEY, tally.to_string().as_bytes())?;
     }
@@ -261,35 +292,41 @@ impl Kept for Redb {
 
 /// The file as redb uses it. It is not locked here: the directory is.
 #[derive(Debug)]
-struct Backend(File);
+struct Backend {
+    file: File,
+    wanted: Wanted,
+}
 
 impl StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(out, offset)
+        self.file.read_exact_at(out, offset)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         // A file grown by its length alone has no blocks, and a write into it
         // may find the disk full in the middle of a commit.
         let now = self.len()?;
-        if len > now {
-            allocate(&self.0, now, len - now)?;
+        if len > now
+            && let Err(e) = allocate(&self.file, now, len - now)
+        {
+            self.wanted.store(len - now, Ordering::Relaxed);
+            return Err(e);
         }
-        self.0.set_len(len)
+        self.file.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        match self.0.sync_data() {
+        match self.file.sync_data() {
             Ok(()) => Ok(()),
             Err(e) => abort("fdatasync of redb failed", &e),
         }
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(data, offset)
+        self.file.write_all_at(data, offset)
     }
 }

@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
 
@@ -94,15 +95,20 @@ pub fn allocate(file: &File, offset: u64, length: u64) -> io::Result<()> {
 /// at least what it knows.
 pub struct Ballast {
     path: PathBuf,
+    /// Whether it has less than it wants.
+    short: AtomicBool,
 }
 
 impl Ballast {
-    /// The least, in bytes.
-    const LEAST: u64 = 4 << 20;
+    /// The least it wants, in bytes.
+    const WANTED: u64 = 4 << 20;
+
+    /// Less than this is of no use.
+    const USEFUL: u64 = 64 << 10;
 
     /// In this directory.
     pub fn new(directory: &Path) -> Ballast {
-        Ballast { path: directory.join("ballast") }
+        Ballast { path: directory.join("ballast"), short: AtomicBool::new(true) }
     }
 
     /// Gives the room free.
@@ -111,15 +117,23 @@ impl Ballast {
         let _ = fs::remove_file(&self.path);
     }
 
-    /// Takes the room again, twice the size of what a start writes. On a full
-    /// disk there is none until the next start.
+    /// Takes the room, twice the size of what a start writes, or what there is
+    /// of it.
     pub fn take(&self, start_writes: u64) {
-        let taken = (|| {
-            let file = private().create(true).truncate(true).open(&self.path)?;
-            allocate(&file, 0, Self::LEAST.max(2 * start_writes))
-        })();
-        if taken.is_err() {
-            let _ = fs::remove_file(&self.path);
+        let wanted = Self::WANTED.max(2 * start_writes);
+        let Ok(file) = private().create(true).truncate(false).open(&self.path) else { return };
+        let mut size = wanted;
+        while size >= Self::USEFUL {
+            if allocate(&file, 0, size).is_ok() {
+                self.short.store(size < wanted, Ordering::Relaxed);
+                return;
+            }
+            size /= 2;
         }
+    }
+
+    /// Whether the disk was too full to take all of it.
+    pub fn is_short(&self) -> bool {
+        self.short.load(Ordering::Relaxed)
     }
 }

@@ -42,7 +42,7 @@ use super::home::{Home, abort, private, sync_directory, sync_tree, trouble};
 use super::room::Room;
 use super::start::{Failure, Kept, panic_words};
 use super::tally::{Plan, TALLY_KEY, Tally, plan};
-use super::{Row, Store, StoreError, Write};
+use super::{MAX_KEY, Row, Store, StoreError, Write};
 
 /// The longest value of a sled row. A leaf has at most 20 rows (16, and what a
 /// merge adds) and becomes a blob above 128 KiB, so key and value together
@@ -184,7 +184,7 @@ impl Sled {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let Writer { tally, room } = &mut *writer;
         let (batch, next) = self.batch(plan, *tally)?;
-        room.reserve(growth(plan))
+        room.reserve(growth(plan, *tally))
             .map_err(|e| trouble("cannot write", Path::new("sled/db"), &e))?;
 
         // From here on an error would leave a group that is perhaps on disk.
@@ -207,15 +207,19 @@ impl Sled {
     /// The group as one batch, and the tally after it.
     fn batch(&self, plan: &Plan, now: Tally) -> Result<(::sled::Batch, Tally), StoreError> {
         let mut batch = ::sled::Batch::default();
-        let mut next = Tally { revision: now.revision + 1, rows: now.rows };
+        let mut next = Tally { revision: now.revision + 1, ..now };
         for (&key, &value) in plan {
             let old = self.db.get(key).map_err(unreadable)?;
+            let mut old = old.map(|first| first.len());
             // Only a full first part has others behind it.
-            if old.as_ref().is_some_and(|old| old.len() == PART) {
-                for part in self.db.range(part_key(key, 1)..=part_key(key, u16::MAX)).keys() {
-                    batch.remove(part.map_err(unreadable)?);
+            if old == Some(PART) {
+                for part in self.db.range(part_key(key, 1)..=part_key(key, u16::MAX)) {
+                    let (part_key, part) = part.map_err(unreadable)?;
+                    batch.remove(part_key);
+                    old = old.map(|length| length + part.len());
                 }
             }
+            next.count(key, old, value.map(<[u8]>::len));
             match value {
                 None => batch.remove(key),
                 Some(value) => {
@@ -226,8 +230,6 @@ impl Sled {
                     }
                 }
             }
-            next.rows += u64::from(value.is_some());
-            next.rows -= u64::from(old.is_some());
         }
         batch.insert(TALLY_KEY, next.to_string().as_bytes());
         Ok((batch, next))
@@ -239,13 +241,17 @@ fn part_key(key: &str, n: u16) -> Vec<u8> {
     [key.as_bytes(), &[0], &n.to_be_bytes()].concat()
 }
 
-/// The most by which a group can make the log grow, about: each write appends
-/// itself and, every tenth time, the leaf around it with 16 rows or so like
-/// it; the log grows in segments of 512 KiB.
-fn growth(plan: &Plan) -> u64 {
-    let written: usize =
+/// About the most by which a group makes the log grow. Each write appends
+/// itself, and every tenth to a leaf the whole leaf, up to 20 rows; each leaf
+/// may be one write short of that. The log grows in segments of 512 KiB.
+fn growth(plan: &Plan, now: Tally) -> u64 {
+    let writes = plan.len() as u64;
+    let appended: usize =
         plan.iter().map(|(key, value)| key.len() + value.map_or(0, <[u8]>::len) + 64).sum();
-    32 * written as u64 + (2 << 20)
+    let appended = appended as u64;
+    let row = (appended / writes.max(1)).max(now.bytes / now.rows.max(1) + 64);
+    let leaf = 20 * row.min((PART + 2 * MAX_KEY) as u64);
+    4 * appended + writes * leaf / 5 + writes.min(now.rows / 4 + 1) * leaf + (2 << 20)
 }
 
 fn unreadable(error: ::sled::Error) -> StoreError {

@@ -31,8 +31,13 @@ pub enum Failure {
 struct Running {
     kept: Box<dyn Kept>,
     engine: Engine,
+    ballast: Ballast,
     home: Arc<Home>,
 }
+
+/// A ballast that is short is tried again after this many groups: asking a
+/// full disk for room is slow.
+const BALLAST_EVERY: u64 = 64;
 
 /// Opens the store in `directory`, which is made if it is missing.
 ///
@@ -74,7 +79,7 @@ pub fn open(engine: Engine, directory: &std::path::Path) -> Result<Opened, Store
     home.set_ready(engine, kept.tally().revision)?;
     ballast.take(kept.start_writes());
     let new = ready.is_none() && !restored;
-    Ok(Opened { store: Box::new(Running { kept, engine, home }), new, restored, warnings })
+    Ok(Opened { store: Box::new(Running { kept, engine, ballast, home }), new, restored, warnings })
 }
 
 /// One directory, one store: two would drift apart unseen.
@@ -125,13 +130,21 @@ pub fn open_whole(
     }
     // Both engines panic on some damaged pages; see the note in `sled::start`.
     let counted = catch_unwind(AssertUnwindSafe(|| {
-        kept.rows("").try_fold(0_u64, |n, row| row.map(|_| n + 1))
+        kept.rows("").try_fold(
+            Tally { revision: tally.revision, rows: 0, bytes: 0 },
+            |mut all, row| {
+                let (key, value) = row?;
+                all.count(&key, None, Some(value.len()));
+                Ok::<_, StoreError>(all)
+            },
+        )
     }));
     match counted {
-        Ok(Ok(rows)) if rows == tally.rows => Ok(kept),
-        Ok(Ok(rows)) => {
-            Err(Failure::Torn(format!("it has {rows} rows where {} were counted", tally.rows)))
-        }
+        Ok(Ok(found)) if found == tally => Ok(kept),
+        Ok(Ok(found)) => Err(Failure::Torn(format!(
+            "it has {} rows of {} bytes where {} of {} were counted",
+            found.rows, found.bytes, tally.rows, tally.bytes
+        ))),
         Ok(Err(error)) => Err(Failure::Torn(error.to_string())),
         Err(panic) => Err(Failure::Torn(panic_words(&*panic))),
     }
@@ -222,7 +235,11 @@ impl Store for Running {
     }
 
     fn commit(&self, group: &[Write]) -> Result<(), StoreError> {
-        self.kept.commit(group)
+        self.kept.commit(group)?;
+        if self.ballast.is_short() && self.kept.tally().revision.is_multiple_of(BALLAST_EVERY) {
+            self.ballast.take(self.kept.start_writes());
+        }
+        Ok(())
     }
 }
 

@@ -18,19 +18,35 @@ pub struct Tally {
     pub revision: u64,
     /// Rows, this one not included.
     pub rows: u64,
+    /// Bytes of their keys and values.
+    pub bytes: u64,
 }
 
 impl Tally {
-    /// As kept: two decimal numbers.
-    pub fn parse(bytes: &[u8]) -> Option<Tally> {
-        let (revision, rows) = std::str::from_utf8(bytes).ok()?.split_once(' ')?;
-        Some(Tally { revision: revision.parse().ok()?, rows: rows.parse().ok()? })
+    /// As kept: three decimal numbers.
+    pub fn parse(text: &[u8]) -> Option<Tally> {
+        let mut numbers = std::str::from_utf8(text).ok()?.split(' ').map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        Some(Tally { revision: next()?, rows: next()?, bytes: next()? })
+    }
+
+    /// Counts one write: what its row was, and what it is now (lengths of the
+    /// value, `None` for no row).
+    pub fn count(&mut self, key: &str, old: Option<usize>, new: Option<usize>) {
+        if let Some(length) = new {
+            self.rows += 1;
+            self.bytes += (key.len() + length) as u64;
+        }
+        if let Some(length) = old {
+            self.rows -= 1;
+            self.bytes -= (key.len() + length) as u64;
+        }
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.revision, self.rows)
+        write!(f, "{} {} {}", self.revision, self.rows, self.bytes)
     }
 }
 

@@ -11,7 +11,8 @@
  *   DISK_LIE=CALL    fsync or fdatasync: that call does nothing and says that
  *                    it did. (To see that the tests notice.)
  *   DISK_FULL=FILE   as long as FILE exists the disk is full: no file grows
- *                    beyond its length and what was allocated before.
+ *                    beyond its length and what was allocated before, but into
+ *                    the room of files that this process removed.
  *
  * One record of the trace: op (1 byte), inode (8), offset (8), length of the
  * data (4), data; numbers in host order. Paths are relative to DISK_DIR.
@@ -174,19 +175,25 @@ int close(int fd) {
 /* How far blocks were allocated beyond a file's end, by inode. */
 static struct { uint64_t ino, until; } allocated[64];
 
+/* What removed files gave free, in bytes. */
+static uint64_t freed;
+
 static int is_full(void) { return full && syscall(SYS_faccessat, AT_FDCWD, full, F_OK) == 0; }
 
-static uint64_t limit(int fd) {
-    struct stat s;
-    if (fstat(fd, &s)) return 0;
-    uint64_t size = s.st_size;
+static uint64_t limit(const struct stat *s) {
+    uint64_t size = s->st_size;
     for (int i = 0; i < 64; i++)
-        if (allocated[i].ino == s.st_ino && allocated[i].until > size) return allocated[i].until;
+        if (allocated[i].ino == s->st_ino && allocated[i].until > size) return allocated[i].until;
     return size;
 }
 
 static int no_room(int fd, uint64_t end) {
-    if (!is_full() || end <= limit(fd)) return 0;
+    struct stat s;
+    if (!is_full() || fstat(fd, &s) || end <= limit(&s)) return 0;
+    if (end - limit(&s) <= freed) {
+        freed -= end - limit(&s);
+        return 0;
+    }
     errno = ENOSPC;
     return 1;
 }
@@ -292,7 +299,25 @@ int rename(const char *from, const char *to) {
         pthread_mutex_unlock(&one);                    \
         return r;                                      \
     }
-NAMED(unlink, 'U', (const char *p), (p), AT_FDCWD, p, const char *)
+
+int unlink(const char *path) {
+    NEXT(int, "unlink", const char *);
+    struct stat s;
+    pthread_mutex_lock(&one);
+    int there = stat(path, &s) == 0;
+    int r = real(path);
+    if (r == 0) {
+        char room[PATH_MAX];
+        name_record('U', AT_FDCWD, path);
+        if (there && ours(absolute(AT_FDCWD, path, room))) {
+            freed += limit(&s);
+            for (int i = 0; i < 64; i++)
+                if (allocated[i].ino == s.st_ino) allocated[i].until = 0;
+        }
+    }
+    pthread_mutex_unlock(&one);
+    return r;
+}
 NAMED(rmdir, 'U', (const char *p), (p), AT_FDCWD, p, const char *)
 NAMED(unlinkat, 'U', (int at, const char *p, int flags), (at, p, flags), at, p, int, const char *, int)
 NAMED(mkdir, 'D', (const char *p, mode_t m), (p, m), AT_FDCWD, p, const char *, mode_t)

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use truename::store::{self, Engine};
 
 use power::{Disk, Trace};
-use writer::{Acked, Seen, Writer};
+use writer::{Acked, Moment, Seen, Writer};
 
 /// Cheap random numbers (xorshift64*), the same for the same seed.
 pub struct Random(u64);
@@ -64,12 +64,12 @@ fn killed(test: &'static str, engine: Engine) {
     let start = Instant::now();
     for round in 0..rounds {
         let writer = Writer { test, engine, directory: directory.path().join("data"), shim: None };
-        // Half of the time around the open, half while it writes.
-        let patience = if round % 2 == 0 { random.below(60_000) } else { random.below(250_000) };
-        let said =
-            writer.run(&directory.path().join("acks"), &acked, Duration::from_micros(patience));
+        let patience = Duration::from_micros(random.below(80_000) >> random.below(6));
+        let moment =
+            if round % 2 == 0 { Moment::Opening(patience) } else { Moment::Open(patience) };
+        let said = writer.run(&directory.path().join("acks"), &acked, moment);
         if let Some(lost) = said.lost {
-            panic!("round {round}, killed after {patience} µs: {lost}");
+            panic!("round {round}, killed after {patience:?}: {lost}");
         }
         if said.opened {
             writing += 1
@@ -87,7 +87,7 @@ fn killed(test: &'static str, engine: Engine) {
         start.elapsed(),
         acked.groups(),
     );
-    assert!(opening > 0 && writing > 0 && acked.groups() > 100, "the kills missed the store");
+    assert!(opening > 0 && acked.groups() > 20, "the kills missed the store");
 }
 
 #[test]
@@ -138,7 +138,7 @@ impl Cuts {
 
     fn expect_no_loss(self) {
         self.say("");
-        assert!(self.groups > 100, "hardly anything was acknowledged");
+        assert!(self.groups > 20, "hardly anything was acknowledged");
         assert_eq!(self.failures, Vec::<String>::new());
     }
 
@@ -167,8 +167,8 @@ fn power_fails(test: &'static str, engine: Engine, lie: Option<&'static str>) ->
         let _ = fs::remove_file(&trace_file);
         let shim = shim::Shim { library: library.clone(), trace: trace_file.clone(), lie };
         let writer = Writer { test, engine, directory: directory.clone(), shim: Some(shim) };
-        let patience = 100_000 + random.below(300_000);
-        let said = writer.run(&work.path().join("acks"), &acked, Duration::from_micros(patience));
+        let moment = Moment::Open(Duration::from_micros(100_000 + random.below(300_000)));
+        let said = writer.run(&work.path().join("acks"), &acked, moment);
         if let Some(lost) = said.lost {
             result.failures.push(format!("run {run}: {lost}"));
             return Cuts { took: start.elapsed(), ..result };
@@ -182,7 +182,7 @@ fn power_fails(test: &'static str, engine: Engine, lie: Option<&'static str>) ->
             let rebuilt = work.path().join("cut");
             trace.cut(&before, at, seed).write(&rebuilt);
             result.cuts += 1;
-            result.groups += trace.acknowledged(at).groups();
+            result.groups += expected.groups() - acked.groups();
             if let Err(lost) = look(engine, &rebuilt, &expected) {
                 result.failures.push(format!("run {run}, cut {cut} at {at} (seed {seed}): {lost}"));
             } else {
@@ -212,6 +212,15 @@ fn look(engine: Engine, directory: &Path, acked: &Acked) -> Result<Seen, String>
 pub fn this_test(name: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", name, "--nocapture", "--test-threads=1"]);
-    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.stdin(Stdio::piped()).stdout(Stdio::null());
     command
+}
+
+/// In such a process: ends it when the one that started it is gone, and with
+/// it the other end of this one's standard input.
+pub fn die_with_parent() {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(0);
+    });
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use truename::store::{self, Engine, Store, Write};
 
 use super::shim::Shim;
-use super::this_test;
+use super::{die_with_parent, this_test};
 
 const THREADS: usize = 4;
 const SLOTS: u64 = 6;
@@ -64,6 +64,14 @@ pub struct Writer {
     pub shim: Option<Shim>,
 }
 
+/// When a writer is killed.
+pub enum Moment {
+    /// So long after it began to open the store.
+    Opening(Duration),
+    /// So long after it had opened it.
+    Open(Duration),
+}
+
 /// What a writer said before it was killed.
 pub struct Said {
     pub opened: bool,
@@ -73,9 +81,9 @@ pub struct Said {
 }
 
 impl Writer {
-    /// Starts it, waits until it opens the store and some time more, and kills
-    /// it. `acks` is the file it writes into.
-    pub fn run(&self, acks: &Path, acked: &Acked, patience: Duration) -> Said {
+    /// Starts it and kills it at that moment. `acks` is the file it writes
+    /// into.
+    pub fn run(&self, acks: &Path, acked: &Acked, moment: Moment) -> Said {
         File::create(acks).unwrap();
         let mut command = this_test(self.test);
         command
@@ -88,11 +96,15 @@ impl Writer {
             shim.attach(&mut command, &self.directory, acks);
         }
         let mut child = command.spawn().unwrap();
-        let mut words = [0; 1];
+        let (marks, patience) = match moment {
+            Moment::Opening(patience) => ("!", patience),
+            Moment::Open(patience) => ("+-", patience),
+        };
         let mut stdout = child.stdout.take().unwrap();
-        // The test harness says something first; the writer's word is `!`.
-        while words != *b"!" {
-            assert_eq!(stdout.read(&mut words).unwrap(), 1, "the writer ended before it began");
+        // The test harness says something first, in other characters.
+        let mut word = [0];
+        while !marks.as_bytes().contains(&word[0]) {
+            assert_eq!(stdout.read(&mut word).unwrap(), 1, "the writer ended before it began");
         }
         thread::sleep(patience);
         child.kill().unwrap();
@@ -109,6 +121,7 @@ impl Writer {
 /// In the other process: writes until it is killed, and never returns.
 pub fn play_if_asked() {
     let Ok(engine) = std::env::var("CRASH_WRITER") else { return };
+    die_with_parent();
     let engine: Engine = engine.parse().unwrap();
     let directory = PathBuf::from(std::env::var_os("CRASH_DIRECTORY").unwrap());
     let mut acked = Acked::default();
@@ -130,12 +143,14 @@ pub fn play_if_asked() {
         Ok(found) => found,
         Err(lost) => {
             say(format!("LOST {lost}\n"));
+            println!("-");
             loop {
                 thread::park();
             }
         }
     };
     say("OPEN\n".into());
+    println!("+");
     thread::scope(|scope| {
         for (t, &last) in seen.iter().enumerate() {
             let (store, say) = (&*store, &say);
@@ -172,7 +187,7 @@ fn group(t: usize, g: u64) -> Vec<Write> {
 /// was acknowledged.
 pub fn check(store: &dyn Store, acked: &Acked) -> Result<Seen, String> {
     let mut seen = Seen::default();
-    for t in 0..THREADS {
+    for (t, seen) in seen.iter_mut().enumerate() {
         let number = |prefix: &str| -> Result<Vec<u64>, String> {
             store
                 .rows(prefix)
@@ -209,7 +224,7 @@ pub fn check(store: &dyn Store, acked: &Acked) -> Result<Seen, String> {
                 acked.0[t]
             ));
         }
-        seen[t] = last;
+        *seen = last;
     }
     Ok(seen)
 }
