@@ -36,10 +36,9 @@ pub fn logins(request: &Parts, parameters: &Parameters) -> Vec<Login> {
     {
         pair(userinfo.as_bytes(), &mut logins);
     }
-    if let Some(secret) = parameters.first(&SECRET) {
-        let user = parameters.first(&USER).unwrap_or_default();
-        push(user, secret, &mut logins);
-    }
+    let user = parameters.first(&USER).unwrap_or_default();
+    let secret = parameters.first(&SECRET).unwrap_or_default();
+    push(user, secret, &mut logins);
     logins.truncate(MAX_LOGINS);
     logins
 }
@@ -159,6 +158,7 @@ mod tests {
         assert_eq!(of("/?username=ann&password=a%3Ab", ""), "ann:a:b");
         assert_eq!(of("/?token=t", ""), ":t");
         assert_eq!(of("/?u=ann&p=b", &basic("box:c")), "box:c ann:b");
-        assert_eq!(of("/?user=ann", ""), "");
+        assert_eq!(of("/?user=t0ken", ""), ":t0ken");
+        assert_eq!(of("/?hostname=a", ""), "");
     }
 }

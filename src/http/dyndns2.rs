@@ -93,9 +93,11 @@ impl Hint {
 }
 
 /// Whether a request is for this protocol, whatever its path: it names a host
-/// or presents credentials.
+/// or an address, or presents credentials. An address is enough, for the login
+/// may imply the host, and GNU wget logs in only when challenged.
 pub fn is_meant(request: &Parts, parameters: &Parameters) -> bool {
-    HOSTS.iter().any(|name| parameters.has(name))
+    let names = HOSTS.iter().chain(&spelling::V4).chain(&spelling::V6);
+    names.into_iter().any(|name| parameters.has(name))
         || credentials::presented(&request.headers, parameters)
 }
 
@@ -214,7 +216,7 @@ pub fn speak(answer: &Answer, spelling: &Spelling) -> (StatusCode, String) {
 fn line(outcome: &Outcome, spelling: &Spelling) -> String {
     match outcome {
         Outcome::Moved(_) => format!("good {}\n", spelling.text),
-        Outcome::Kept(_) if spelling.loopback => format!("good {}\n", spelling.text),
+        Outcome::Kept(_) if spelling.always_good => format!("good {}\n", spelling.text),
         Outcome::Kept(_) => format!("nochg {}\n", spelling.text),
         Outcome::Unknown => "nohost\n".into(),
         Outcome::NotAName => "notfqdn\n".into(),
@@ -305,8 +307,8 @@ mod tests {
 
     #[test]
     fn every_answer() {
-        let spelling = Spelling { text: "192.0.2.1,2001:DB8::1".into(), loopback: false };
-        let loopback = Spelling { text: "127.0.0.1".into(), loopback: true };
+        let spelling = Spelling { text: "192.0.2.1,2001:DB8::1".into(), always_good: false };
+        let loopback = Spelling { text: "127.0.0.1".into(), always_good: true };
         let none = crate::model::Addresses::NONE;
         let all = Answer::Outcomes(vec![
             Outcome::Moved(none),

@@ -140,8 +140,14 @@ async fn respond(
         }
     }
     let path = path::normal(request.uri.path());
+    // Before anything that looks at credentials: a browser that has logged in
+    // sends them with its request for the icon, too.
+    if let Some(page) = beside(&shared, &request.method, &path) {
+        return finish(&request, page);
+    }
     let host = host(&request);
-    let is_update = dyndns2::is_meant(&request, &parameters);
+    let is_update = dyndns2::is_meant(&request, &parameters)
+        || !matches!(request.method, Method::GET | Method::HEAD | Method::POST);
     let by_name_only = path == "/" && is_update && !host.starts_with("checkip");
 
     let response = if let Some(form) = checkip::form(&request, &parameters, &host, &path)
@@ -150,23 +156,29 @@ async fn respond(
         checkip(form, source)
     } else if is_update || path::is_update(&path) {
         dyndns2(&shared, &request, &parameters, source).await
+    } else if path == "/" {
+        content(StatusCode::OK, "text/html; charset=utf-8", WELCOME)
     } else {
-        page(&shared, &path)
+        text(StatusCode::NOT_FOUND, "not found\n")
     };
     finish(&request, response)
 }
 
-/// The pages for whoever is no client.
-fn page(shared: &Shared, path: &str) -> Response {
+/// What has nothing to do with updates, whatever else the request carries: the
+/// paths that browsers, robots and supervisors ask for by themselves.
+fn beside(shared: &Shared, method: &Method, path: &str) -> Option<Response> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return None;
+    }
     match path {
-        "/" => content(StatusCode::OK, "text/html; charset=utf-8", WELCOME),
         "/health" => {
             // It answers once the registry has published what it serves.
             let _ = shared.registry.state();
-            text(StatusCode::OK, "ok\n")
+            Some(text(StatusCode::OK, "ok\n"))
         }
-        "/robots.txt" => text(StatusCode::OK, "User-agent: *\nDisallow: /\n"),
-        _ => text(StatusCode::NOT_FOUND, "not found\n"),
+        "/robots.txt" => Some(text(StatusCode::OK, "User-agent: *\nDisallow: /\n")),
+        "/favicon.ico" => Some(text(StatusCode::NOT_FOUND, "not found\n")),
+        _ => None,
     }
 }
 

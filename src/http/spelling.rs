@@ -8,11 +8,11 @@ use crate::model::unmapped;
 use crate::update::{Report, Said};
 
 /// Parameters that mean IPv4, though either family may stand in each.
-const V4: [&str; 11] =
+pub const V4: [&str; 11] =
     ["myip", "ip", "address", "addr", "dnsto", "ipv4", "ip4", "myipv4", "a", "ipv4addr", "ipaddr"];
 
 /// Parameters that mean IPv6.
-const V6: [&str; 7] = ["myipv6", "ipv6", "ip6", "myip6", "aaaa", "ipv6addr", "ip6addr"];
+pub const V6: [&str; 7] = ["myipv6", "ipv6", "ip6", "myip6", "aaaa", "ipv6addr", "ip6addr"];
 
 /// The longest spelling of an address: eight groups of four, or six and
 /// dotted quads (RFC 4291 §2.2).
@@ -25,10 +25,11 @@ const MAX_SPELLING: usize = 45;
 pub struct Spelling {
     /// As the client spelled them, IPv4 first, or the address it came from.
     pub text: String,
-    /// Every address was the client's own machine. None of it is published
-    /// and the answer is `good` all the same: no-ip scripts send 127.0.0.1 a
-    /// second before the real address and end when it is refused.
-    pub loopback: bool,
+    /// The answer is `good` even if nothing changed. Every address was the
+    /// client's own machine, which is not published: no-ip scripts send
+    /// 127.0.0.1 a second before the real address and end when it is refused.
+    /// Or the host was withdrawn, perhaps once more.
+    pub always_good: bool,
 }
 
 /// What a request says of the addresses.
@@ -251,7 +252,7 @@ impl Reading {
                 v6: self.v6.map_or(Said::Nothing, Heard::said),
             },
         };
-        let spelling = Spelling { text, loopback: is_loopback && !offline };
+        let spelling = Spelling { text, always_good: is_loopback || offline };
         Addressed {
             report,
             spelling,
@@ -289,8 +290,8 @@ mod tests {
             Report::Offline => "offline".into(),
             Report::Unreadable => return "unreadable".into(),
         };
-        let loopback = if read.spelling.loopback { " loopback" } else { "" };
-        format!("{report} \"{}\"{loopback}", read.spelling.text)
+        let good = if read.spelling.always_good { " good" } else { "" };
+        format!("{report} \"{}\"{good}", read.spelling.text)
     }
 
     #[test]
@@ -356,8 +357,8 @@ mod tests {
         assert_eq!(from("", "10.0.0.1", false), "unreadable");
         assert_eq!(from("", "127.0.0.1", true), "unreadable");
         assert_eq!(from("myip=192.0.2.1", "10.0.0.1", false), "192.0.2.1 - \"192.0.2.1\"");
-        assert_eq!(of("myip=127.0.0.1"), "- - \"127.0.0.1\" loopback");
-        assert_eq!(of("myip=127.000.000.001,::1"), "- - \"127.000.000.001,::1\" loopback");
+        assert_eq!(of("myip=127.0.0.1"), "- - \"127.0.0.1\" good");
+        assert_eq!(of("myip=127.000.000.001,::1"), "- - \"127.000.000.001,::1\" good");
         assert_eq!(of("myip=127.0.0.1,2001:db8::1"), "- 2001:db8::1 \"127.0.0.1,2001:db8::1\"");
     }
 
@@ -377,7 +378,7 @@ mod tests {
             assert_eq!(of(&format!("myip={part}")), "unreadable", "{part}");
             assert_eq!(of(&format!("myip=192.0.2.1,{part}")), "unreadable", "{part}");
         }
-        assert_eq!(of("myip=192.0.2.1&offline=YES"), "offline \"192.0.2.1\"");
+        assert_eq!(of("myip=192.0.2.1&offline=YES"), "offline \"192.0.2.1\" good");
         assert_eq!(of("offline=NOCHG&myip=192.0.2.1"), "192.0.2.1 - \"192.0.2.1\"");
     }
 }

@@ -26,6 +26,10 @@ use super::request_line::clean;
 /// hyper as it is. A hundred hosts of 150 characters fit.
 pub const MAX_LINE: usize = 16 * 1024;
 
+/// The first octet of a client that speaks TLS where plain HTTP is served
+/// (RFC 8446 §5.1). It sends no line to wait for; hyper's 400 tells it at once.
+const TLS_HANDSHAKE: u8 = 22;
+
 /// How long a closed connection waits for the client's own end, so that what
 /// the client still sends does not reset the connection under the answer.
 const LINGER: Duration = Duration::from_secs(1);
@@ -87,6 +91,10 @@ impl<S> Tolerant<S> {
 
     /// Moves whole lines from `raw` to `clean` while in a head.
     fn look(&mut self) {
+        if matches!(self.state, State::Line) && self.raw.first() == Some(&TLS_HANDSHAKE) {
+            self.state = State::Through;
+            return;
+        }
         let raw = std::mem::take(&mut self.raw);
         let mut start = 0;
         while let State::Line | State::Head { .. } = self.state {
