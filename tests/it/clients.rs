@@ -5,8 +5,11 @@
 //! `tests/clients/README.md`.
 
 mod http_server;
+mod lines;
 mod script;
+mod sound;
 mod strangers;
+mod tls;
 
 use http_server::Provider;
 use script::Script;

@@ -23,7 +23,10 @@ pub const PASSWORD: &str = "correct:horse battery";
 
 /// A server with these hosts of `dyn.example.org`:
 /// - `home`, `cam`, `größe`: each with a key of its own;
-/// - `one`, `two` of the account ann, who has a password and a key.
+/// - `one`, `two` of the account ann, who has a password and a key;
+/// - `blocked`, blocked by a person, with a key;
+///
+/// and bob, whose account is blocked, with a key.
 pub struct Provider {
     pub registry: Registry,
     pub server: Option<http::Server>,
@@ -68,28 +71,37 @@ async fn hosts(registry: &Registry) -> HashMap<&'static str, String> {
     let ann: AccountName = "ann".parse().unwrap();
     ask(Command::AccountAdd { name: ann.clone(), password: Some(PASSWORD.into()) }).await;
     let mut tokens = HashMap::new();
-    for (label, owner) in [
-        ("home", None),
-        ("cam", None),
-        ("xn--gre-6ka8i", None),
-        ("one", Some(&ann)),
-        ("two", Some(&ann)),
+    for (label, owner, blocked) in [
+        ("home", None, false),
+        ("cam", None, false),
+        ("xn--gre-6ka8i", None, false),
+        ("blocked", None, true),
+        ("one", Some(&ann), false),
+        ("two", Some(&ann), false),
     ] {
         let name = format!("{label}.dyn.example.org").parse().unwrap();
-        let settings = HostSettings { owner: Some(owner.cloned()), ..HostSettings::default() };
-        let key = owner.is_none();
-        if let Reply::HostAdded { key: Some(key), .. } =
-            ask(Command::HostAdd { name, settings, key }).await
-        {
+        let settings = HostSettings {
+            owner: Some(owner.cloned()),
+            blocked: Some(blocked),
+            ..HostSettings::default()
+        };
+        let command = Command::HostAdd { name, settings, key: owner.is_none() };
+        if let Reply::HostAdded { key: Some(key), .. } = ask(command).await {
             tokens.insert(label, key.token);
         }
     }
-    let holder = Holder::Account(ann);
-    let command = Command::KeyAdd { holder, hosts: vec![], networks: vec![], label: String::new() };
-    if let Reply::KeyAdded(key) = ask(command).await {
-        tokens.insert("ann", key.token);
+    let bob: AccountName = "bob".parse().unwrap();
+    ask(Command::AccountAdd { name: bob.clone(), password: None }).await;
+    for (label, name) in [("ann", &ann), ("bob", &bob)] {
+        let holder = Holder::Account(name.clone());
+        let command =
+            Command::KeyAdd { holder, hosts: vec![], networks: vec![], label: String::new() };
+        if let Reply::KeyAdded(key) = ask(command).await {
+            tokens.insert(label, key.token);
+        }
     }
-    assert_eq!(tokens.len(), 4);
+    ask(Command::AccountSet { name: bob, password: None, blocked: Some(true) }).await;
+    assert_eq!(tokens.len(), 6);
     tokens
 }
 

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use truename::http;
 
 use super::http_server::{PASSWORD, Provider};
+use super::sound;
 
 /// How long anything is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -80,7 +81,7 @@ impl Script {
                 }
                 Line::Seen => continue,
             }
-            if let Some(Line::Send(_) | Line::End(_)) = lines.peek() {
+            if !half_closed && matches!(lines.peek(), Some(Line::Send(_) | Line::End(_))) {
                 continue;
             }
             let stream = match &mut connection {
@@ -91,8 +92,8 @@ impl Script {
             if half_closed {
                 stream.shutdown().await.unwrap();
             }
-            request.clear();
-            let stays = answer(stream, &mut seen, &self.name, half_closed).await;
+            let request = std::mem::take(&mut request);
+            let stays = answer(stream, &mut seen, &self.name, &request, half_closed).await;
             half_closed = false;
             if !stays {
                 connection = None;
@@ -140,7 +141,13 @@ async fn send(stream: &mut Box<dyn Stream>, request: &[u8], dribs: bool) {
 }
 
 /// Reads an answer and shows it, and whether the connection stays.
-async fn answer(stream: &mut Box<dyn Stream>, seen: &mut String, name: &str, ended: bool) -> bool {
+async fn answer(
+    stream: &mut Box<dyn Stream>,
+    seen: &mut String,
+    name: &str,
+    request: &[u8],
+    ended: bool,
+) -> bool {
     let mut answer = Vec::new();
     loop {
         let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
@@ -148,10 +155,14 @@ async fn answer(stream: &mut Box<dyn Stream>, seen: &mut String, name: &str, end
             let head = String::from_utf8_lossy(&answer[..end]).into_owned();
             let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
             let length: usize = length.map_or(0, |text| text.parse().unwrap());
+            let length = if request.starts_with(b"HEAD") { 0 } else { length };
             if answer.len() >= end + 4 + length {
                 assert_eq!(answer.len(), end + 4 + length, "{name}: bytes after the answer");
                 show(seen, &head, &answer[end + 4..]);
-                return stays(stream, seen, &head, name, ended).await;
+                let stays = stays(stream, seen, &head, name, ended).await;
+                let body = String::from_utf8_lossy(&answer[end + 4..]);
+                sound::check(name, request, &head, &body, !stays);
+                return stays;
             }
         }
         let mut space = [0; 4096];
