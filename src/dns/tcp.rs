@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::slots::{Place, Slots};
 use super::{GRACE, Options, SlowHandler};
@@ -113,8 +113,14 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 
 /// One connection from its first octet to its last.
 async fn serve(stream: TcpStream, peer: SocketAddr, place: Place, streams: Arc<Streams>) {
-    let mut connection =
-        Connection { stream, peer, place: &place, streams: &streams, output: Vec::new() };
+    let mut connection = Connection {
+        stream,
+        peer,
+        place: &place,
+        streams: &streams,
+        output: Vec::new(),
+        reply: Vec::new(),
+    };
     tokio::select! {
         ended = connection.converse() => {
             if let Err(error) = ended {
@@ -136,6 +142,8 @@ struct Connection<'a> {
     streams: &'a Streams,
     /// Answers with their lengths, not yet sent.
     output: Vec<u8>,
+    /// The answer being made.
+    reply: Vec<u8>,
 }
 
 impl Connection<'_> {
@@ -145,61 +153,69 @@ impl Connection<'_> {
         self.stream.set_nodelay(true)?;
         let mut stop = self.streams.stop.clone();
         let mut input = Vec::new();
-        // When the message now arriving must be complete.
-        let mut due = None;
         loop {
-            let ready = self.answer_all(&input).await?;
-            if ready.used > 0 {
-                input.drain(..ready.used);
-                due = None;
-            }
+            let answered = self.answer_all(&input).await?;
+            input.drain(..answered.used);
             self.flush().await?;
-            if !ready.sane {
+            if !answered.sane {
                 return Ok(());
             }
             if input.is_empty() {
                 // A long message's buffer is not kept for idle hours.
                 input.shrink_to(READ);
                 self.output.shrink_to(READ);
-                self.place.idle();
-            }
-            input.reserve(READ);
-            let received = if input.is_empty() {
-                tokio::select! {
-                    received = timeout(self.streams.idle, self.stream.read_buf(&mut input)) => {
-                        match received {
-                            Ok(received) => received?,
-                            // Nothing was asked: no fault, a plain close.
-                            Err(_) => return Ok(()),
-                        }
-                    }
-                    _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                self.reply.shrink_to(READ);
+                if answered.used > 0 {
+                    self.place.idle();
                 }
-            } else {
-                let due = *due.get_or_insert_with(|| Instant::now() + self.streams.message);
-                timeout_at(due, self.stream.read_buf(&mut input)).await??
-            };
-            if received == 0 {
-                return Ok(());
-            }
-            if due.is_none() {
+                let received = tokio::select! {
+                    received = timeout(self.streams.idle, self.read(&mut input)) => received,
+                    _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                };
+                // Nothing was asked: no fault, a plain close.
+                let Ok(received) = received else { return Ok(()) };
+                if received? == 0 {
+                    return Ok(());
+                }
                 self.place.busy();
             }
+            // A message has begun. One that the client breaks off needs no
+            // answer.
+            let whole = timeout(self.streams.message, self.complete(&mut input)).await??;
+            if !whole {
+                return Ok(());
+            }
         }
+    }
+
+    /// Reads what there is; how many octets.
+    async fn read(&mut self, input: &mut Vec<u8>) -> io::Result<usize> {
+        input.reserve(READ);
+        self.stream.read_buf(input).await
+    }
+
+    /// Reads until there is a whole message; whether there is one.
+    async fn complete(&mut self, input: &mut Vec<u8>) -> io::Result<bool> {
+        while first_message(input).is_none() {
+            if self.read(input).await? == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Answers every message that is there in full.
     async fn answer_all(&mut self, input: &[u8]) -> io::Result<Answered> {
         let mut used = 0;
-        let mut reply = Vec::new();
         while let Some(message) = first_message(&input[used..]) {
             used += 2 + message.len();
             if message.len() < HEADER {
                 return Ok(Answered { used, sane: false });
             }
-            let verdict = answer(&self.streams.snapshot.load(), message, &Meta::TCP, &mut reply);
+            let verdict =
+                answer(&self.streams.snapshot.load(), message, &Meta::TCP, &mut self.reply);
             match verdict {
-                Verdict::Sent => push(&mut self.output, &reply),
+                Verdict::Sent => push(&mut self.output, &self.reply),
                 // A response: whoever sends those is no client.
                 Verdict::Drop => return Ok(Answered { used, sane: false }),
                 Verdict::Slow(_) => self.answer_slowly(message.to_vec()).await?,
