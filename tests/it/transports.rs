@@ -2,8 +2,9 @@
 //! and no client, however it behaves, is in the way of another.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -211,6 +212,67 @@ fn a_wildcard_socket_answers_from_the_address_that_was_asked() {
         let v6 = SocketAddr::new("::1".parse().unwrap(), dns.address(1).port());
         assert_eq!(udp(v6, &request)[..2], request[..2]);
     }
+}
+
+/// The same over IPv6, whose loopback has one address only: with more, in a
+/// network namespace of its own, link-local addresses and a slow answer among
+/// them.
+#[test]
+fn a_wildcard_socket_answers_from_the_address_that_was_asked_over_ipv6() {
+    const INSIDE: &str = "TRUENAME_TEST_IN_NAMESPACE";
+    if std::env::var_os(INSIDE).is_none() {
+        let this =
+            "transports::a_wildcard_socket_answers_from_the_address_that_was_asked_over_ipv6";
+        let script = "ip link set lo up && ip addr add fd00::1/128 dev lo nodad && \
+            ip addr add fd00::2/128 dev lo nodad && \
+            ip link add left type veth peer name right && \
+            ip link set left up && ip link set right up && \
+            ip addr add fe80::1/64 dev left nodad && ip addr add fe80::2/64 dev left nodad && \
+            exec \"$@\"";
+        let output = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--net", "sh", "-c", script, "sh"])
+            .arg(std::env::current_exe().unwrap())
+            .args([this, "--exact", "--nocapture"])
+            .env(INSIDE, "1")
+            .output()
+            .expect("unshare (util-linux) and ip (iproute2) make the namespace");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}\n{errors}");
+        return;
+    }
+    let dns = Dns::on(&["[::]:0"]);
+    let port = dns.address(0).port();
+    let left = interface_index("left");
+    let plain = ask(1, "home.dyn.example.org.", RecordType::A);
+    let transfer = ask(2, "dyn.example.org.", RecordType::AXFR);
+    let pairs = [
+        ("fd00::1", 0, &["fd00::1", "fd00::2", "::1"][..]),
+        ("fe80::1", left, &["fe80::1", "fe80::2"]),
+    ];
+    for (asker, scope, asked) in pairs {
+        for &asked in asked {
+            let local = SocketAddrV6::new(asker.parse().unwrap(), 0, 0, scope);
+            let scope = if asked.starts_with("fe80") { left } else { 0 };
+            let server = SocketAddrV6::new(asked.parse().unwrap(), port, 0, scope);
+            let client = UdpSocket::bind(local).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+            client.connect(server).unwrap();
+            for request in [&plain, &transfer] {
+                client.send(request).unwrap();
+                let answer = receive(&client);
+                let answer = answer.unwrap_or_else(|| panic!("{asker} asked {asked} in vain"));
+                assert_eq!(answer[..2], request[..2]);
+            }
+        }
+    }
+}
+
+/// From `/proc/net/if_inet6`, which is always the namespace's own.
+fn interface_index(name: &str) -> u32 {
+    let table = std::fs::read_to_string("/proc/self/net/if_inet6").unwrap();
+    let line = table.lines().find(|line| line.split_whitespace().last() == Some(name)).unwrap();
+    u32::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap()
 }
 
 #[test]
