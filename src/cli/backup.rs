@@ -46,7 +46,11 @@ pub fn export(config: &Config, file: &Path, json: bool) -> Result<Output, Failur
         Output::nothing()
     } else {
         Output::of(&json!({ "file": file, "bytes": bytes }), json, || {
-            format!("Everything is in {} ({bytes} bytes). It holds secrets.\n", file.display())
+            format!(
+                "Everything is in {} ({bytes} bytes). Keep it as safe as the data directory: \
+                 tokens are found by what it holds.\n",
+                file.display()
+            )
         })?
     };
     output.remarks = warnings;

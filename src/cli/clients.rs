@@ -36,10 +36,19 @@ pub struct SettingsOf {
     pub password_stdin: bool,
 }
 
+/// The names of the clients, for the help.
+pub fn names() -> String {
+    let names: Vec<&str> = CLIENTS.iter().map(|(name, _)| *name).collect();
+    format!("Clients there are settings for: {}.", names.join(", "))
+}
+
 /// The clients there are, one a line.
 pub fn list() -> String {
-    let rows: Vec<_> =
-        CLIENTS.iter().map(|(name, text)| [(*name).to_owned(), title(text)]).collect();
+    lines(CLIENTS.iter())
+}
+
+fn lines<'a>(clients: impl Iterator<Item = &'a (&'a str, &'a str)>) -> String {
+    let rows: Vec<_> = clients.map(|(name, text)| [(*name).to_owned(), title(text)]).collect();
     table(["NAME", "CLIENT"], &rows)
 }
 
@@ -59,14 +68,14 @@ pub fn find(wanted: &str) -> Result<&'static str, Failure> {
     if let Some((_, text)) = CLIENTS.iter().find(|(name, _)| plain(name) == wanted_plain) {
         return Ok(text);
     }
-    let mut close = CLIENTS.iter().filter(|(name, _)| plain(name).starts_with(&wanted_plain));
-    match (close.next(), close.next()) {
-        (Some((_, text)), None) if !wanted_plain.is_empty() => Ok(text),
-        (Some(_), Some(_)) => {
-            Err(format!("more than one client begins with \"{wanted}\":\n{}", list()).into())
-        }
-        _ => Err(format!("there are no settings for \"{wanted}\"; there are:\n{}", list()).into()),
-    }
+    let close: Vec<_> =
+        CLIENTS.iter().filter(|(name, _)| plain(name).starts_with(&wanted_plain)).collect();
+    let (fault, clients) = match close.as_slice() {
+        [(_, text)] => return Ok(text),
+        [] => ("there are no settings for", list()),
+        several => ("more than one client begins with", lines(several.iter().copied())),
+    };
+    Err(format!("{fault} \"{wanted}\"; there are:\n{}", clients.trim_end()).into())
 }
 
 /// What stands in for what nobody told us.

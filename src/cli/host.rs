@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use clap::{ArgGroup, Subcommand};
 
-use super::Failure;
 use super::args::{OrDefault, Switch, lease, name, ttl};
 use super::clients::SettingsOf;
+use super::{Failure, clients};
 use crate::model::{AccountName, Addresses, Lease, Name, Ttl};
 use crate::registry::{Command, HostSettings};
 
@@ -46,6 +46,7 @@ pub enum HostVerb {
         unblock: bool,
     },
     /// Show a host, or the settings for its client
+    #[command(after_help = clients::names())]
     Show {
         /// The host
         #[arg(value_parser = name)]

@@ -83,7 +83,7 @@ fn hosts(views: &[HostView], now: Timestamp) -> String {
                 host.addresses().to_string(),
                 state(host).to_owned(),
                 heard,
-                view.lapses_in.map_or("-".to_owned(), |seconds| format!("in {}", span(seconds))),
+                view.lapses_in.map_or("-".to_owned(), |seconds| format!("in {}", about(seconds))),
                 host.owner.as_ref().map_or("-".to_owned(), ToString::to_string),
             ]
         })
@@ -105,8 +105,8 @@ fn state_at_length(view: &HostView) -> String {
     match view.host.presence {
         Presence::Unheard => "unheard: it has never reported".to_owned(),
         Presence::Present { .. } => match view.lapses_in {
-            Some(seconds) => format!("present; lapses in {} unless it reports", span(seconds)),
-            None => "present, for ever".to_owned(),
+            Some(seconds) => format!("present; lapses in {} unless it reports", about(seconds)),
+            None => "present; it never lapses".to_owned(),
         },
         Presence::Lapsed { since } => {
             format!("lapsed at {}; its next report brings it back", time(since))
@@ -270,7 +270,18 @@ fn ago(at: Timestamp, now: Timestamp) -> String {
     format!("{} ago", span(seconds))
 }
 
-/// A span in its largest unit, and the next where that says little.
+/// A span that is still to come, to the nearest unit: a lease of 35 days just
+/// renewed ends in 35 days, not in 34.
+fn about(seconds: u64) -> String {
+    match seconds {
+        0..120 => span(seconds),
+        120..7200 => span(seconds.saturating_add(30)),
+        7200..172_800 => span(seconds.saturating_add(1800)),
+        _ => span(seconds.saturating_add(43_200)),
+    }
+}
+
+/// A span in the largest unit that it has two of.
 fn span(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match seconds {

@@ -29,7 +29,6 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -71,8 +70,8 @@ struct File {
 #[serde(default, deny_unknown_fields)]
 struct Dns {
     listen: Option<Spanned<Vec<Spanned<String>>>>,
-    threads: Option<usize>,
-    tcp_connections: Option<usize>,
+    threads: Option<Threads>,
+    tcp_connections: Option<Count>,
     version: Option<String>,
     id: Option<String>,
 }
@@ -83,9 +82,9 @@ struct Http {
     listen: Option<Spanned<Vec<Spanned<String>>>>,
     public: Option<Spanned<String>>,
     trusted_proxies: Vec<Spanned<String>>,
-    max_hosts: Option<NonZeroUsize>,
+    max_hosts: Option<Count>,
     realm: Option<String>,
-    connections: Option<NonZeroUsize>,
+    connections: Option<Count>,
     tls: Option<Tls>,
 }
 
@@ -109,6 +108,32 @@ struct Hosts {
 struct ZonePolicy {
     #[serde(default)]
     global_only: bool,
+}
+
+/// How many of something: at least one, or nothing would be served.
+#[derive(Deserialize)]
+#[serde(try_from = "i64")]
+struct Count(usize);
+
+impl TryFrom<i64> for Count {
+    type Error = &'static str;
+    fn try_from(number: i64) -> Result<Count, Self::Error> {
+        let count = usize::try_from(number).ok().filter(|count| (1..=1_000_000).contains(count));
+        count.map(Count).ok_or("this is a number from 1 to 1000000")
+    }
+}
+
+/// How many threads; 0 is one a core.
+#[derive(Deserialize)]
+#[serde(try_from = "i64")]
+struct Threads(usize);
+
+impl TryFrom<i64> for Threads {
+    type Error = &'static str;
+    fn try_from(number: i64) -> Result<Threads, Self::Error> {
+        let count = usize::try_from(number).ok().filter(|count| *count <= 256);
+        count.map(Threads).ok_or("this is a number from 0 (one thread a core) to 256")
+    }
 }
 
 fn default_data() -> PathBuf {
@@ -135,7 +160,10 @@ impl Reader<'_> {
     fn read(&self) -> Result<Config, ConfigError> {
         let file: File = toml::from_str(self.text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
-            let problem = error.message().trim_end().replace('\n', "; ");
+            let mut problem = error.message().trim_end().replace('\n', "; ");
+            if problem.starts_with("unknown field") {
+                problem += "; correct its spelling or take it out";
+            }
             self.fault(offset, problem)
         })?;
         let here = self.path.parent().unwrap_or(Path::new(""));
@@ -158,8 +186,11 @@ impl Reader<'_> {
             policies,
             dns: DnsConfig {
                 listen: self.listen(file.dns.listen, 53, &mut notes)?,
-                threads: file.dns.threads.unwrap_or(default.threads),
-                tcp_connections: file.dns.tcp_connections.unwrap_or(default.tcp_connections),
+                threads: file.dns.threads.map_or(default.threads, |threads| threads.0),
+                tcp_connections: file
+                    .dns
+                    .tcp_connections
+                    .map_or(default.tcp_connections, |count| count.0),
             },
             http: self.http(file.http, here, &mut notes)?,
             hosts: HostDefaults {
@@ -197,9 +228,9 @@ impl Reader<'_> {
             listen: self.listen(http.listen, 80, notes)?,
             public: http.public.map(|public| self.parsed(&public)).transpose()?,
             trusted_proxies: networks.collect::<Result<_, _>>()?,
-            max_hosts: http.max_hosts.map_or(default.max_hosts, NonZeroUsize::get),
+            max_hosts: http.max_hosts.map_or(default.max_hosts, |count| count.0),
             realm: http.realm.unwrap_or(default.realm),
-            connections: http.connections.map_or(default.connections, NonZeroUsize::get),
+            connections: http.connections.map_or(default.connections, |count| count.0),
             tls: http.tls.map(|tls| self.tls(tls, here, notes)).transpose()?,
         })
     }

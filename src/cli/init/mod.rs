@@ -123,7 +123,7 @@ pub fn init(
     let answers = init.answers(&questions, data)?;
     let zone_file =
         file.with_file_name("zones").join(format!("{}.zone", answers.zone.without_dot()));
-    for there in [&file, &zone_file].into_iter().filter(|file| !force && file.exists()) {
+    if let Some(there) = [&file, &zone_file].into_iter().find(|file| !force && file.exists()) {
         return Err(format!(
             "{} is there already and is left alone; --force writes over it",
             there.display()
@@ -223,7 +223,8 @@ fn spaced(addresses: &[SocketAddr]) -> String {
 
 impl Answers {
     fn configuration(&self) -> String {
-        let quoted = |text: String| toml::Value::String(text).to_string();
+        // A JSON string is a TOML basic string, too.
+        let quoted = |text: String| serde_json::Value::String(text).to_string();
         let listen = |addresses: &[SocketAddr]| {
             let quoted: Vec<_> = addresses.iter().map(|a| quoted(a.to_string())).collect();
             format!("[{}]", quoted.join(", "))
