@@ -9,11 +9,12 @@
 //! ```
 //!
 //! UTF-8. The first line names the form and its version. Then one row a line:
-//! key, tab (`⇥` above), value; neither has line ends or tabs. The last line counts the
-//! rows and has the CRC-32 (of zlib, in hexadecimal) of every byte of the rows'
-//! lines, so that a dump that was cut is noticed. Keys stand in the order of
-//! their bytes, each once, and begin with anything but `#`. The file is replaced as a whole: temporary file, fsync, rename, fsync
-//! of the directory.
+//! key, tab (`⇥` above), value; neither has line ends or tabs. Keys stand in
+//! the order of their bytes, each once, and begin with anything but `#`. The
+//! last line counts the rows and has the CRC-32 (of zlib, in hexadecimal) of
+//! every byte of the rows' lines, so that a dump that was cut is noticed. The
+//! file is replaced as a whole: temporary file, fsync, rename, fsync of the
+//! directory.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};

@@ -94,8 +94,8 @@ pub fn open(home: &Home) -> Result<Sled, Failure> {
     repair_snapshots(&path)
         .map_err(|e| Failure::Stop(trouble("cannot look at the snapshots in", &path, &e)))?;
     let db = start(&path)?;
-    // An unsynced new snapshot next to a removed old one would not survive a
-    // power cut.
+    // The new snapshot's name and the old one's removal may otherwise reach the
+    // disk in either order, on file systems that keep none.
     sync_tree(&path).map_err(|e| Failure::Stop(trouble("cannot sync", &path, &e)))?;
     let kept = db.get(TALLY_KEY).map_err(failure)?;
     let Some(tally) = kept.as_deref().and_then(Tally::parse) else {
