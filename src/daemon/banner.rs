@@ -17,8 +17,12 @@ pub(super) fn print(
     let zones: Vec<String> = registry.state().zones().map(|zone| zone.without_dot()).collect();
     println!("truename {} serves {}", env!("CARGO_PKG_VERSION"), zones.join(", "));
     println!();
-    println!("  DNS    {} (UDP and TCP)", list(dns));
-    println!("  HTTP   {}", list(http));
+    println!("  DNS    {} (UDP and TCP)", list("", dns));
+    let (plain, tls) = http.split_at(config.http.listen.len().min(http.len()));
+    println!("  HTTP   {}", list("http://", plain));
+    if !tls.is_empty() {
+        println!("  HTTPS  {}", list("https://", tls));
+    }
     println!("  data   {}", config.data.display());
     println!();
     if let (Some(key), Some(&dns), Some(&http)) = (first, dns.first(), http.first()) {
@@ -26,8 +30,8 @@ pub(super) fn print(
     }
 }
 
-fn list(addresses: &[SocketAddr]) -> String {
-    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+fn list(scheme: &str, addresses: &[SocketAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(|at| format!("{scheme}{at}")).collect();
     addresses.join("  ")
 }
 

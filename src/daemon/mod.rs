@@ -2,6 +2,7 @@
 //! signal, stops them in the opposite order.
 
 mod banner;
+mod log;
 
 use std::fmt;
 
@@ -36,6 +37,7 @@ fn failed(error: impl fmt::Display) -> DaemonError {
 /// in use. Nothing is left running then.
 pub fn run(config: Config) -> Result<(), DaemonError> {
     let config = &config;
+    log::start();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
