@@ -214,6 +214,7 @@ impl Config {
             policies: self.policies.clone(),
             identity: self.identity.clone(),
             dump: Some(self.data.join(DUMP_FILE)),
+            also_reload: None,
         }
     }
 

@@ -5,12 +5,13 @@ mod banner;
 mod log;
 
 use std::fmt;
+use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
 use crate::model::Served;
-use crate::registry::{Command, CommandError, HostSettings, NewKey, Registry, Reply};
+use crate::registry::{AlsoReload, Command, CommandError, HostSettings, NewKey, Registry, Reply};
 use crate::tls::Certificate;
 use crate::{clock, control, dns, http, store};
 
@@ -30,7 +31,8 @@ fn failed(error: impl fmt::Display) -> DaemonError {
     DaemonError(error.to_string())
 }
 
-/// Runs the server until SIGTERM or SIGINT; SIGHUP reads the zones again.
+/// Runs the server until SIGTERM or SIGINT; SIGHUP reads the zones and the
+/// certificate again.
 ///
 /// # Errors
 /// When it cannot start: a wrong zone file, a data directory in use, a port
@@ -45,17 +47,23 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
     for note in &config.notes {
         tracing::warn!("{note}");
     }
+    let certificate = config.http.tls.as_ref().map(|tls| Certificate::load(tls.files.clone()));
+    let certificate = certificate.transpose().map_err(failed)?;
+    let mut settings = config.settings();
+    settings.also_reload = certificate.clone().map(|certificate| -> AlsoReload {
+        Arc::new(move || certificate.reload().map_err(|error| error.to_string()))
+    });
     let opened = store::open(config.engine, &config.data).map_err(failed)?;
     for warning in &opened.warnings {
         tracing::error!("{warning}");
     }
     let mut before = Served(0);
-    let registry = Registry::start(opened, config.settings(), |served| {
+    let registry = Registry::start(opened, settings, |served| {
         before = served;
         clock::system(served)
     })
     .map_err(failed)?;
-    let result = runtime.block_on(serve(config, &registry, before));
+    let result = runtime.block_on(serve(config, &registry, certificate.as_ref(), before));
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     // The store last: everything acknowledged is in it, and the dump is written.
     registry.stop();
@@ -63,12 +71,14 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
 }
 
 /// Opens the sockets, says so, and waits for the end.
-async fn serve(config: &Config, registry: &Registry, before: Served) -> Result<(), DaemonError> {
+async fn serve(
+    config: &Config,
+    registry: &Registry,
+    certificate: Option<&Arc<Certificate>>,
+    before: Served,
+) -> Result<(), DaemonError> {
     let dns = dns::serve(&config.dns.options(), registry.snapshot().clone()).map_err(failed)?;
-    let certificate = config.http.tls.as_ref().map(|tls| Certificate::load(tls.files.clone()));
-    let certificate = certificate.transpose().map_err(failed)?;
-    let http = http::serve(&config.http.options(certificate.as_ref()), registry.clone());
-    let http = http.map_err(failed)?;
+    let http = http::serve(&config.http.options(certificate), registry.clone()).map_err(failed)?;
     let control = control::serve(&config.data, registry.clone()).await.map_err(failed)?;
     let mut signals = Signals::new().map_err(failed)?;
 
@@ -81,9 +91,6 @@ async fn serve(config: &Config, registry: &Registry, before: Served) -> Result<(
         match registry.reload().await {
             Ok(report) => tracing::info!("reload: {report}"),
             Err(error) => tracing::error!("reload refused, the old zones go on:\n{error}"),
-        }
-        if let Some(Err(error)) = certificate.as_ref().map(|certificate| certificate.reload()) {
-            tracing::error!("the old certificate goes on: {error}");
         }
         notify(&[sd_notify::NotifyState::Ready]);
     }

@@ -31,5 +31,5 @@ pub use command::{
 };
 pub use rows::HISTORY;
 pub use secrets::{Auth, Login, MIN_PASSWORD};
-pub use state::{Settings, State, ZoneSource};
+pub use state::{AlsoReload, Settings, State, ZoneSource};
 pub use thread::{Clock, Registry, Unavailable};

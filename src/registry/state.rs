@@ -38,7 +38,13 @@ pub struct Settings {
     pub identity: Identity,
     /// Where the text dump is kept; `None`: none is written.
     pub dump: Option<PathBuf>,
+    /// What else is read again at a reload, the certificate say. What was
+    /// read before goes on when it fails, with a sentence that says why.
+    pub also_reload: Option<AlsoReload>,
 }
+
+/// Something else that is read again at a reload.
+pub type AlsoReload = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// Everything the registry knows at one moment. Cheap to clone.
 #[derive(Clone)]

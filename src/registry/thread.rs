@@ -200,11 +200,16 @@ impl Registry {
         })
     }
 
-    /// Reads the zone files again and serves what they say now; the old zones
-    /// go on if they are wrong.
+    /// Reads the zone files again and serves what they say now, and reads what
+    /// else there is to reload; the old zones go on if something is wrong.
     pub async fn reload(&self) -> Result<String, CommandError> {
         let settings = self.0.settings.clone();
-        let zones = tokio::task::spawn_blocking(move || load_zones(&settings));
+        let zones = tokio::task::spawn_blocking(move || {
+            if let Some(also) = &settings.also_reload {
+                also().map_err(CommandError)?;
+            }
+            load_zones(&settings)
+        });
         let zones = zones.await.map_err(|_| stopping())??;
         let (reply, answer) = oneshot::channel();
         self.ask(Job::Zones(zones, reply))?;

@@ -66,6 +66,7 @@ impl World {
             policies: self.policies.clone(),
             identity: Identity::default(),
             dump: None,
+            also_reload: None,
         }
     }
 
