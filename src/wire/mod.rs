@@ -1,56 +1,67 @@
-//! The bytes of DNS messages: numbers, the header, the question.
-//!
-//! Only what the answering core reads for every query; everything that is not
-//! a plain question is parsed with hickory-proto elsewhere.
+//! The bytes of DNS messages: numbers, headers, questions (RFC 1035 §4).
 
-mod query;
+mod message;
+mod record_type;
 
-pub use query::{Edns, Malformed, Query, parse};
+pub use message::{Question, Record, lower_name, skip_name};
+pub use record_type::{RecordType, UnknownType};
 
-/// Octets of a message header (RFC 1035 §4.1.1).
+/// Octets in a message's header (RFC 1035 §4.1.1).
 pub const HEADER: usize = 12;
 
-/// Record types, by number (RFC 1035 §3.2.2 and later).
-#[allow(missing_docs, reason = "they are named as in the registry of DNS parameters")]
-pub mod rtype {
-    pub const A: u16 = 1;
-    pub const NS: u16 = 2;
-    pub const CNAME: u16 = 5;
-    pub const SOA: u16 = 6;
-    pub const TXT: u16 = 16;
-    pub const AAAA: u16 = 28;
-    pub const DNAME: u16 = 39;
-    pub const OPT: u16 = 41;
-    pub const DS: u16 = 43;
-    pub const TSIG: u16 = 250;
-    pub const IXFR: u16 = 251;
-    pub const AXFR: u16 = 252;
-    pub const MAILB: u16 = 253;
-    pub const MAILA: u16 = 254;
-    pub const ANY: u16 = 255;
+/// The Internet.
+pub const CLASS_IN: u16 = 1;
+/// CHAOS: questions about the server itself (RFC 4892).
+pub const CLASS_CH: u16 = 3;
+
+/// Operation codes (RFC 6895 §2.2), in the third octet of the header.
+pub mod opcode {
+    /// A question.
+    pub const QUERY: u8 = 0;
+    /// A zone has changed (RFC 1996).
+    pub const NOTIFY: u8 = 4;
+    /// Change a zone (RFC 2136).
+    pub const UPDATE: u8 = 5;
 }
 
-/// Classes, by number (RFC 1035 §3.2.4).
-#[allow(missing_docs, reason = "they are named as in the registry of DNS parameters")]
-pub mod class {
-    pub const IN: u16 = 1;
-    pub const CHAOS: u16 = 3;
-}
-
-/// Response codes (RFC 1035 §4.1.1, RFC 6891 §9).
-#[allow(missing_docs, reason = "they are named as in the registry of DNS parameters")]
+/// Response codes (RFC 6895 §2.3).
 pub mod rcode {
+    /// All is well.
     pub const NOERROR: u16 = 0;
+    /// The request is not a well-formed message.
     pub const FORMERR: u16 = 1;
+    /// The server is broken.
     pub const SERVFAIL: u16 = 2;
+    /// No such name.
     pub const NXDOMAIN: u16 = 3;
+    /// The server does not do this.
     pub const NOTIMP: u16 = 4;
+    /// The server does not want to.
     pub const REFUSED: u16 = 5;
+    /// An EDNS version that is not ours (RFC 6891 §6.1.3).
     pub const BADVERS: u16 = 16;
 }
 
-/// Two octets at a place, in network order; `None` past the end.
+/// Flags in the header's third and fourth octets, as one number.
+pub mod flag {
+    /// This is a response.
+    pub const QR: u16 = 1 << 15;
+    /// The answer is authoritative.
+    pub const AA: u16 = 1 << 10;
+    /// The answer was cut to fit.
+    pub const TC: u16 = 1 << 9;
+    /// Recursion desired: copied from the question.
+    pub const RD: u16 = 1 << 8;
+}
+
+/// Two octets as a number.
 pub fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    let pair = bytes.get(at..at + 2)?;
-    Some(u16::from_be_bytes([pair[0], pair[1]]))
+    let octets = bytes.get(at..at + 2)?;
+    Some(u16::from_be_bytes([octets[0], octets[1]]))
+}
+
+/// Four octets as a number.
+pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    let octets = bytes.get(at..at + 4)?;
+    Some(u32::from_be_bytes([octets[0], octets[1], octets[2], octets[3]]))
 }

@@ -5,39 +5,55 @@
 //! A `Snapshot` is cheap to clone (persistent maps); the registry clones it,
 //! changes the clone, and publishes that.
 
-mod entry;
+mod check;
 mod file;
+mod lex;
+mod node;
+mod rdata;
 mod snapshot;
+mod svcb;
+mod units;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-pub use snapshot::{Found, Identity, Node, RenderedSet, ServedZone, Snapshot};
+use sha2::{Digest, Sha256};
+
+pub use file::Place;
+pub use node::{Kind, Node, Record, Records};
+pub use snapshot::{Served, Snapshot};
 
 use crate::model::{Name, Serial};
-use crate::wire::rtype;
-
-/// Records of one owner and type (RFC 2181 §5).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RrSet {
-    /// The type.
-    pub rtype: u16,
-    /// The TTL, in seconds: one for all of them (RFC 2181 §5.2).
-    pub ttl: u32,
-    /// Each record's data in uncompressed wire form, in order, none twice.
-    pub data: Vec<Box<[u8]>>,
-    /// The line of the first of them in the file.
-    pub line: usize,
-}
+use crate::wire::{RecordType, u32_at};
 
 /// A zone's fixed records, from its master file (RFC 1035 §5).
 #[derive(Clone, Debug)]
 pub struct Zone {
     origin: Name,
     file: PathBuf,
-    sets: BTreeMap<Name, Vec<RrSet>>,
+    names: BTreeMap<Name, Vec<RrSet>>,
+}
+
+/// The fixed records of one name and type.
+#[derive(Clone, Debug)]
+pub struct RrSet {
+    /// The type.
+    pub rtype: RecordType,
+    /// The TTL of all of them, in seconds.
+    pub ttl: u32,
+    /// The data of each, in wire form, names in lower case and uncompressed.
+    pub rdata: Vec<Box<[u8]>>,
+    /// Where the first of them stands.
+    pub place: Place,
+}
+
+impl RrSet {
+    /// Octets in an answer, owners as pointers.
+    fn size(&self) -> usize {
+        self.rdata.iter().map(|rdata| 12 + rdata.len()).sum()
+    }
 }
 
 /// What is wrong with a master file, and where.
@@ -65,27 +81,16 @@ impl fmt::Display for ZoneError {
 impl std::error::Error for ZoneError {}
 
 impl Zone {
-    /// Reads a master file. Until an `$ORIGIN` line names are relative to the
-    /// file's own name without `.zone`; the zone is the owner of the SOA.
-    ///
-    /// # Errors
-    /// With file and line, what is wrong first.
+    /// Reads a master file. The origin is the owner of its SOA record; until
+    /// an `$ORIGIN` line the file's own name without `.zone`.
     pub fn load(path: &Path) -> Result<Zone, ZoneError> {
-        let text = std::fs::read(path).map_err(|error| ZoneError {
-            file: path.to_owned(),
-            line: 0,
-            problem: format!("the zone file cannot be read: {error}"),
-        })?;
-        Zone::parse(&String::from_utf8_lossy(&text), path)
+        Zone::parse(&file::text_of(path)?, path)
     }
 
-    /// The same from text; `file` names it in errors and gives the first
-    /// origin.
-    ///
-    /// # Errors
-    /// As [`Zone::load`].
+    /// The same from text; `file` only names it in errors, and files it
+    /// includes are looked for beside it.
     pub fn parse(text: &str, file: &Path) -> Result<Zone, ZoneError> {
-        file::parse(text, file)
+        check::zone(file::records(text, file)?, file)
     }
 
     /// The apex.
@@ -98,48 +103,43 @@ impl Zone {
         &self.file
     }
 
-    /// Every RRset with its owner, in canonical order of owners.
-    pub fn sets(&self) -> impl Iterator<Item = (&Name, &RrSet)> {
-        self.sets.iter().flat_map(|(owner, sets)| sets.iter().map(move |set| (owner, set)))
-    }
-
-    /// The RRset of an owner and type.
-    pub fn set(&self, owner: &Name, rtype: u16) -> Option<&RrSet> {
-        self.sets.get(owner)?.iter().find(|set| set.rtype == rtype)
-    }
-
-    fn soa(&self) -> &RrSet {
-        self.set(&self.origin, rtype::SOA).expect("a zone is made with one SOA record")
-    }
-
     /// The serial the file gives. Only a new zone starts from it.
     pub fn file_serial(&self) -> Serial {
-        let data = &self.soa().data[0];
-        let at = data.len() - 20;
-        let serial = data[at..at + 4].try_into().expect("five 32-bit numbers end a SOA record");
-        Serial(u32::from_be_bytes(serial))
+        let soa = self.rrset(&self.origin, RecordType::SOA).expect("a zone has its SOA");
+        Serial(u32_at(&soa.rdata[0], soa.rdata[0].len() - 20).expect("checked when read"))
+    }
+
+    /// Every set of records, the names in canonical order.
+    pub fn rrsets(&self) -> impl Iterator<Item = (&Name, &RrSet)> {
+        self.names.iter().flat_map(|(name, sets)| sets.iter().map(move |set| (name, set)))
     }
 
     /// A digest of every record but the SOA's serial: equal exactly when the
-    /// same answers are given, whatever the order and the comments.
+    /// same answers are given, whatever the order and the comments. The same
+    /// in every version of the program, since it is kept in the store.
     pub fn digest(&self) -> u64 {
-        let mut digest = Fnv::default();
-        digest.add(self.origin.wire());
-        for (owner, set) in self.sets() {
-            digest.add(owner.wire());
-            digest.add(&set.rtype.to_be_bytes());
-            digest.add(&set.ttl.to_be_bytes());
-            for data in &set.data {
-                if set.rtype == rtype::SOA {
-                    let serial = data.len() - 20;
-                    digest.add(&data[..serial]);
-                    digest.add(&data[serial + 4..]);
-                } else {
-                    digest.add(data);
+        let mut lines: Vec<Vec<u8>> = Vec::new();
+        for (name, set) in self.rrsets() {
+            for rdata in &set.rdata {
+                let mut line = name.wire().to_vec();
+                line.extend(set.rtype.0.to_be_bytes());
+                line.extend(set.ttl.to_be_bytes());
+                line.extend_from_slice(rdata);
+                if set.rtype == RecordType::SOA {
+                    let serial = line.len() - 20;
+                    line[serial..serial + 4].fill(0);
                 }
+                lines.push(line);
             }
         }
-        digest.0
+        lines.sort_unstable();
+        let mut digest = Sha256::new();
+        for line in lines {
+            digest.update((line.len() as u32).to_be_bytes());
+            digest.update(line);
+        }
+        let octets = digest.finalize();
+        u64::from_be_bytes(octets[..8].try_into().expect("eight octets"))
     }
 
     /// Why a host cannot have this name, if it cannot: there are fixed
@@ -148,75 +148,87 @@ impl Zone {
     /// names the file and the line.
     pub fn refuses_host(&self, name: &Name, wildcard: bool) -> Option<String> {
         let host = name.without_dot();
-        let zone = self.origin.without_dot();
-        let file = self.file.display();
-        if *name == self.origin {
-            return Some(format!("{host} is the zone's own name and cannot be a host"));
-        }
         if !name.is_within(&self.origin) {
-            return Some(format!("{host} is not in the zone {zone}"));
+            return Some(format!("{host} is outside the zone {}", self.origin.without_dot()));
         }
-        let star = if wildcard { name.child(b"*").ok() } else { None };
-        for owner in std::iter::once(name).chain(star.as_ref()) {
-            if let Some(set) = self.sets.get(owner).and_then(|sets| sets.first()) {
+        if name == &self.origin {
+            return Some(format!("{host} is the zone itself; a host is a name below it"));
+        }
+        if let Some(cut) = self.delegation_of(name) {
+            let place = &self.rrset(cut, RecordType::NS).expect("a cut has NS records").place;
+            return Some(format!(
+                "{host} cannot be a host: {} is delegated away ({}:{})",
+                cut.without_dot(),
+                place.file.display(),
+                place.line
+            ));
+        }
+        let star = name.child(b"*").ok().filter(|_| wildcard);
+        for taken in std::iter::once(name).chain(&star) {
+            if let Some(set) = self.names.get(taken).and_then(|sets| sets.first()) {
                 return Some(format!(
-                    "{file}:{}: {} has a fixed record, and a host {host} cannot be beside it: remove the record, or the host",
-                    set.line,
-                    owner.without_dot()
+                    "{host} cannot be a host: the zone file has a {} record at {} ({}:{}); remove that, or give the host another name",
+                    set.rtype,
+                    taken.without_dot(),
+                    set.place.file.display(),
+                    set.place.line
                 ));
             }
         }
-        let cut = self.cut_above(name)?;
-        Some(format!(
-            "{file}:{}: {} is delegated to other name servers, and {host} lies below it: choose another name",
-            cut.1.line,
-            cut.0.without_dot()
-        ))
+        None
     }
 
-    /// The delegation at or above a name (RFC 1034 §4.2.1), the highest.
-    fn cut_above(&self, name: &Name) -> Option<(Name, &RrSet)> {
-        let mut found = None;
+    /// The NS targets with their in-zone addresses, as (name, addresses):
+    /// what the parent zone needs for the delegation.
+    pub fn name_servers(&self) -> Vec<(Name, Vec<IpAddr>)> {
+        let servers = self.rrset(&self.origin, RecordType::NS).expect("a zone has NS records");
+        let names = servers.rdata.iter().map(|rdata| Name::from_wire(rdata).expect("a name"));
+        names.map(|name| (name.clone(), self.addresses(&name))).collect()
+    }
+
+    fn rrset(&self, name: &Name, rtype: RecordType) -> Option<&RrSet> {
+        self.names.get(name)?.iter().find(|set| set.rtype == rtype)
+    }
+
+    /// The fixed addresses of a name, IPv4 first.
+    fn addresses(&self, name: &Name) -> Vec<IpAddr> {
+        let data = |rtype| self.rrset(name, rtype).into_iter().flat_map(|set| &set.rdata);
+        let v4 = data(RecordType::A).map(|rdata| {
+            let octets: [u8; 4] = rdata[..].try_into().expect("checked when read");
+            IpAddr::V4(Ipv4Addr::from(octets))
+        });
+        let v6 = data(RecordType::AAAA).map(|rdata| {
+            let octets: [u8; 16] = rdata[..].try_into().expect("checked when read");
+            IpAddr::V6(Ipv6Addr::from(octets))
+        });
+        v4.chain(v6).collect()
+    }
+
+    /// The delegation a name lies in: at it, or below it.
+    fn delegation_of(&self, name: &Name) -> Option<&Name> {
         let mut at = Some(name.clone());
-        while let Some(name) = at.filter(|name| *name != self.origin) {
-            if let Some(set) = self.set(&name, rtype::NS) {
-                found = Some((name.clone(), set));
+        while let Some(name) = at.filter(|name| name != &self.origin) {
+            if let Some((cut, sets)) = self.names.get_key_value(&name)
+                && sets.iter().any(|set| set.rtype == RecordType::NS)
+            {
+                return Some(cut);
             }
             at = name.parent();
         }
-        found
+        None
     }
 
-    /// The NS targets with their in-zone addresses: what the parent zone
-    /// needs for the delegation.
-    pub fn name_servers(&self) -> Vec<(Name, Vec<IpAddr>)> {
-        let targets = self.set(&self.origin, rtype::NS).map_or(&[][..], |set| &set.data);
-        let targets = targets.iter().filter_map(|data| Name::from_wire(data).ok());
-        targets.map(|target| (target.clone(), self.addresses(&target))).collect()
-    }
-
-    fn addresses(&self, name: &Name) -> Vec<IpAddr> {
-        let data = |rtype| self.set(name, rtype).map_or(&[][..], |set| &set.data);
-        let v4 = data(rtype::A).iter().filter_map(|data| <[u8; 4]>::try_from(&**data).ok());
-        let v6 = data(rtype::AAAA).iter().filter_map(|data| <[u8; 16]>::try_from(&**data).ok());
-        v4.map(|a| Ipv4Addr::from(a).into()).chain(v6.map(|a| Ipv6Addr::from(a).into())).collect()
+    /// The delegation a name lies below.
+    fn delegation_above(&self, name: &Name) -> Option<&Name> {
+        self.delegation_of(&name.parent().filter(|_| name != &self.origin)?)
     }
 }
 
-/// FNV-1a, 64 bits: kept in the store, so it must never change.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Fnv(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    /// Adds octets and their count, so that boundaries matter.
-    fn add(&mut self, bytes: &[u8]) {
-        for byte in (bytes.len() as u32).to_be_bytes().iter().chain(bytes) {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
+/// What questions in class CHAOS are told (RFC 4892); `None`: REFUSED.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// `version.bind`, `version.server`.
+    pub version: Option<String>,
+    /// `id.server`, `hostname.bind`.
+    pub id: Option<String>,
 }

@@ -146,9 +146,9 @@ fn a_files_name_says_what_is_in_it() {
     let mut faults = Vec::new();
     for root in ["src", "tests"] {
         for path in files_below(&project().join(root)) {
-            let stems =
+            let mut stems =
                 path.components().filter_map(|part| Path::new(part.as_os_str()).file_stem());
-            if stems.last().is_some_and(|stem| EMPTY_NAMES.iter().any(|name| stem == *name)) {
+            if stems.next_back().is_some_and(|stem| EMPTY_NAMES.iter().any(|name| stem == *name)) {
                 faults.push(path.display().to_string());
             }
         }

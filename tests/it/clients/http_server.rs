@@ -114,6 +114,7 @@ fn registry() -> Registry {
         policies: HashMap::new(),
         identity: Identity::default(),
         dump: None,
+        also_reload: None,
     };
     let opened =
         Opened { store: Box::new(Memory::default()), new: true, restored: false, warnings: vec![] };

@@ -263,7 +263,7 @@ fn fill(text: &str, provider: &Provider) -> String {
     }
     while let Some(start) = text.find("{basic ") {
         let end = start + text[start..].find('}').expect("`{basic U:P}` ends");
-        let encoded = data_encoding::BASE64.encode(text[start + 7..end].as_bytes());
+        let encoded = data_encoding::BASE64.encode(&text.as_bytes()[start + 7..end]);
         text.replace_range(start..=end, &encoded);
     }
     text

@@ -1,0 +1,217 @@
+//! From a name and a type to the records that answer: RFC 1034 §4.3.2 as
+//! RFC 2308, 4592, 6604, 8020, 8482 and 9471 have sharpened it.
+
+use super::reply::{QNAME, Reply, Section};
+use crate::model::MAX_NAME;
+use crate::wire::{HEADER, Question, RecordType, lower_name, rcode};
+use crate::zone::{Kind, Node, Records, Snapshot};
+
+/// How many CNAME records of one zone are followed for one question. Longer
+/// chains are somebody's mistake; a resolver asks on from where we stop.
+const MAX_CHAIN: usize = 16;
+
+/// A name being looked for, and where it stands in the message.
+#[derive(Clone, Copy)]
+struct Wanted<'n> {
+    /// Lower case, wire form.
+    name: &'n [u8],
+    /// Where it starts in the message, uncompressed.
+    at: u16,
+}
+
+impl Wanted<'_> {
+    /// Where an ancestor of it starts in the message.
+    fn ancestor(&self, ancestor: &[u8]) -> u16 {
+        self.at + (self.name.len() - ancestor.len()) as u16
+    }
+}
+
+/// Answers a question in class IN.
+pub fn find(snapshot: &Snapshot, question: &Question<'_>, reply: &mut Reply<'_>) {
+    if question.rtype.is_meta() && question.rtype != RecordType::ANY {
+        reply.rcode = rcode::NOTIMP;
+        return;
+    }
+    let mut buffer = [0; MAX_NAME];
+    let mut wanted = Wanted { name: lower_name(question.name, &mut buffer), at: QNAME };
+    let Some(closest) = snapshot.closest(wanted.name) else {
+        reply.rcode = rcode::REFUSED;
+        return;
+    };
+    if question.rtype == RecordType::DS && answer_above(snapshot, closest, wanted, reply) {
+        return;
+    }
+    let zone = closest.zone;
+    let mut closest = closest;
+    // The names whose CNAME is in the answer already, so that a loop ends.
+    let mut passed: [&[u8]; MAX_CHAIN] = [&[]; MAX_CHAIN];
+    let mut hops = 0;
+    loop {
+        let step = step(snapshot, closest, wanted, question.rtype, reply);
+        let Step::Follow { name, at } = step else { return };
+        passed[hops] = wanted.name;
+        hops += 1;
+        if hops == MAX_CHAIN || passed[..hops].contains(&name) {
+            return;
+        }
+        wanted = Wanted { name, at };
+        // What lies in another zone is that zone's to answer.
+        match snapshot.closest(name) {
+            Some(next) if next.zone == zone => closest = next,
+            _ => return,
+        }
+    }
+}
+
+/// Whether looking goes on.
+enum Step<'s> {
+    /// The answer is complete.
+    Done,
+    /// A CNAME was added: this is the name to look for, and where it stands.
+    Follow { name: &'s [u8], at: u16 },
+}
+
+/// Looks for one name, its closest encloser found.
+fn step<'s>(
+    snapshot: &'s Snapshot,
+    closest: &'s Node,
+    wanted: Wanted<'_>,
+    rtype: RecordType,
+    reply: &mut Reply<'_>,
+) -> Step<'s> {
+    let exists = closest.name.wire().len() == wanted.name.len();
+    match closest.kind {
+        // The delegation's DS is the parent's, ours (RFC 4035 §3.1.4.1).
+        Kind::Cut if exists && rtype == RecordType::DS => {}
+        Kind::Cut | Kind::Glue => {
+            refer(snapshot, closest, wanted, reply);
+            return Step::Done;
+        }
+        Kind::Plain | Kind::Apex => {}
+    }
+    let node = if exists { Some(closest) } else { wildcard(snapshot, closest) };
+    let Some(node) = node else {
+        reply.rcode = rcode::NXDOMAIN;
+        negative(snapshot, closest.zone, wanted, reply);
+        return Step::Done;
+    };
+    let records = node.records();
+    let asked = match rtype {
+        // One set of those there are (RFC 8482 §4.1).
+        RecordType::ANY => records.first_type().map_or(Records(&[]), |first| records.of(first)),
+        rtype => records.of(rtype),
+    };
+    if !asked.is_empty() {
+        if !reply.add(Section::Answer, wanted.at, asked) {
+            reply.truncate();
+        }
+        return Step::Done;
+    }
+    let Some(cname) = records.of(RecordType::CNAME).into_iter().next() else {
+        // The name exists, the type does not (RFC 2308 §2.2); so too for an
+        // empty non-terminal (RFC 8020).
+        negative(snapshot, closest.zone, wanted, reply);
+        return Step::Done;
+    };
+    let at = reply.end() + cname.size() - cname.rdata().len();
+    if !reply.add(Section::Answer, wanted.at, records) {
+        reply.truncate();
+        return Step::Done;
+    }
+    Step::Follow { name: cname.rdata(), at: at as u16 }
+}
+
+/// What `*` below the closest encloser has (RFC 4592 §3.3.1).
+fn wildcard<'s>(snapshot: &'s Snapshot, closest: &Node) -> Option<&'s Node> {
+    if !closest.wildcard {
+        return None;
+    }
+    let encloser = closest.name.wire();
+    let mut star = [0; MAX_NAME];
+    let name = star.get_mut(..2 + encloser.len())?;
+    name[..2].copy_from_slice(b"\x01*");
+    name[2..].copy_from_slice(encloser);
+    snapshot.node(name)
+}
+
+/// Adds the SOA of a negative answer (RFC 2308 §3).
+fn negative(snapshot: &Snapshot, zone: u32, wanted: Wanted<'_>, reply: &mut Reply<'_>) {
+    let zone = snapshot.zone(zone);
+    let apex = wanted.ancestor(zone.origin.wire());
+    if !reply.add(Section::Authority, apex, Records(&zone.negative)) {
+        reply.truncate();
+    }
+}
+
+/// Answers a question for DS at the apex of a zone of ours that another zone
+/// of ours is right above: from above (RFC 4035 §3.1.4.1). `false`: it is
+/// not such a question.
+fn answer_above(
+    snapshot: &Snapshot,
+    closest: &Node,
+    wanted: Wanted<'_>,
+    reply: &mut Reply<'_>,
+) -> bool {
+    let exists = closest.name.wire().len() == wanted.name.len();
+    if !exists || closest.kind != Kind::Apex {
+        return false;
+    }
+    let Some(above) = &snapshot.zone(closest.zone).above else { return false };
+    if above.ds.is_empty() {
+        negative(snapshot, above.zone, wanted, reply);
+    } else if !reply.add(Section::Answer, wanted.at, Records(&above.ds)) {
+        reply.truncate();
+    }
+    true
+}
+
+/// Refers to the servers of the delegation that `below` lies in. The answer
+/// stays authoritative if a CNAME of ours led here.
+fn refer(snapshot: &Snapshot, below: &Node, wanted: Wanted<'_>, reply: &mut Reply<'_>) {
+    let mut cut = below;
+    while cut.kind == Kind::Glue {
+        let name = cut.name.wire();
+        let parent = snapshot.node(&name[1 + usize::from(name[0])..]);
+        cut = parent.expect("glue has its delegation above it");
+    }
+    if wanted.at == QNAME {
+        reply.clear_aa();
+    }
+    let servers = cut.records().of(RecordType::NS);
+    let start = reply.end();
+    if !reply.add(Section::Authority, wanted.ancestor(cut.name.wire()), servers) {
+        return reply.truncate();
+    }
+    // Without the addresses of servers that lie in what they serve nobody
+    // gets there: all of them or TC (RFC 9471 §3.1). Others are a courtesy.
+    for in_domain in [true, false] {
+        let mut at = start;
+        for record in servers {
+            let target = record.rdata();
+            let name_at = (at + record.size() - target.len()) as u16;
+            at += record.size();
+            if is_within(target, cut.name.wire()) != in_domain || reply.is_truncated() {
+                continue;
+            }
+            let Some(node) = snapshot.node(target).filter(|node| node.zone == cut.zone) else {
+                continue;
+            };
+            for rtype in [RecordType::A, RecordType::AAAA] {
+                let glue = node.records().of(rtype);
+                if !reply.add(Section::Additional, name_at, glue) && in_domain {
+                    reply.truncate();
+                }
+            }
+        }
+    }
+}
+
+/// Whether `name` is `ancestor` or below it; both lower case, wire form.
+fn is_within(mut name: &[u8], ancestor: &[u8]) -> bool {
+    while name.len() > ancestor.len() {
+        name = &name[1 + usize::from(name[0])..];
+    }
+    name == ancestor
+}
+
+const _: () = assert!(HEADER == 12, "rendered records point to the question after the header");

@@ -1,0 +1,186 @@
+//! The parameters of SVCB and HTTPS records (RFC 9460 §2.1, §7, appendix A).
+
+use std::collections::BTreeMap;
+
+use super::lex::{Word, octets};
+
+const MANDATORY: u16 = 0;
+const ALPN: u16 = 1;
+const NO_DEFAULT_ALPN: u16 = 2;
+const PORT: u16 = 3;
+const IPV4HINT: u16 = 4;
+const ECH: u16 = 5;
+const IPV6HINT: u16 = 6;
+const DOHPATH: u16 = 7;
+const OHTTP: u16 = 8;
+
+/// Appends the parameters in the order of their keys, as the wire form wants
+/// them (RFC 9460 §2.2).
+pub fn read(words: &[Word<'_>], wire: &mut Vec<u8>) -> Result<(), String> {
+    let mut params: BTreeMap<u16, Vec<u8>> = BTreeMap::new();
+    for word in words {
+        let (name, value) = match word.text.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (word.text, None),
+        };
+        let key = key(name).ok_or_else(|| {
+            format!("`{name}` is not a parameter known here; write it as keyNNNNN=value")
+        })?;
+        let value = value.map(unquoted);
+        let data = read_value(key, value)
+            .ok_or_else(|| format!("`{}` does not have a value that fits `{name}`", word.text))?;
+        if data.len() > usize::from(u16::MAX) {
+            return Err(format!("the value of `{name}` is over 65535 octets"));
+        }
+        if params.insert(key, data).is_some() {
+            return Err(format!("`{name}` is there twice"));
+        }
+    }
+    // RFC 9460 §8: what is mandatory is there, and is not `mandatory` itself.
+    for listed in params.get(&MANDATORY).into_iter().flat_map(|keys| keys.chunks_exact(2)) {
+        let listed = u16::from_be_bytes([listed[0], listed[1]]);
+        if listed == MANDATORY || !params.contains_key(&listed) {
+            return Err("`mandatory` lists a parameter that is not there".to_owned());
+        }
+    }
+    if params.contains_key(&NO_DEFAULT_ALPN) && !params.contains_key(&ALPN) {
+        return Err("`no-default-alpn` needs an `alpn` (RFC 9460 §7.1.1)".to_owned());
+    }
+    for (key, data) in params {
+        wire.extend(key.to_be_bytes());
+        wire.extend((data.len() as u16).to_be_bytes());
+        wire.extend(data);
+    }
+    Ok(())
+}
+
+fn key(name: &str) -> Option<u16> {
+    Some(match name {
+        "mandatory" => MANDATORY,
+        "alpn" => ALPN,
+        "no-default-alpn" => NO_DEFAULT_ALPN,
+        "port" => PORT,
+        "ipv4hint" => IPV4HINT,
+        "ech" => ECH,
+        "ipv6hint" => IPV6HINT,
+        "dohpath" => DOHPATH,
+        "ohttp" => OHTTP,
+        _ => {
+            let digits = name.strip_prefix("key")?;
+            let plain = digits == "0" || digits.starts_with(|c: char| ('1'..='9').contains(&c));
+            return digits.parse().ok().filter(|_| plain);
+        }
+    })
+}
+
+fn unquoted(value: &str) -> &str {
+    value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value)
+}
+
+fn read_value(key: u16, value: Option<&str>) -> Option<Vec<u8>> {
+    let mut data = Vec::new();
+    match (key, value) {
+        (NO_DEFAULT_ALPN | OHTTP, None) => {}
+        (NO_DEFAULT_ALPN | OHTTP, Some(_)) => return None,
+        (MANDATORY, Some(value)) => {
+            let mut keys = value.split(',').map(self::key).collect::<Option<Vec<u16>>>()?;
+            keys.sort_unstable();
+            let count = keys.len();
+            keys.dedup();
+            if keys.len() < count {
+                return None;
+            }
+            data.extend(keys.into_iter().flat_map(u16::to_be_bytes));
+        }
+        (ALPN, Some(value)) => {
+            for item in list(&octets(value)?)? {
+                data.push(u8::try_from(item.len()).ok().filter(|length| *length > 0)?);
+                data.extend(item);
+            }
+        }
+        (PORT, Some(value)) => data.extend(value.parse::<u16>().ok()?.to_be_bytes()),
+        (IPV4HINT, Some(value)) => {
+            for address in value.split(',') {
+                data.extend(address.parse::<std::net::Ipv4Addr>().ok()?.octets());
+            }
+        }
+        (IPV6HINT, Some(value)) => {
+            for address in value.split(',') {
+                data.extend(address.parse::<std::net::Ipv6Addr>().ok()?.octets());
+            }
+        }
+        (ECH, Some(value)) => data = data_encoding::BASE64.decode(value.as_bytes()).ok()?,
+        (MANDATORY..=DOHPATH, None) => return None,
+        (_, Some(value)) => data = octets(value)?,
+        (_, None) => {}
+    }
+    Some(data)
+}
+
+/// Items between commas; in an item `\,` and `\\` are escapes once more
+/// (RFC 9460 appendix A.1).
+fn list(octets: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut items = vec![Vec::new()];
+    let mut rest = octets.iter();
+    while let Some(&octet) = rest.next() {
+        let item = items.last_mut().expect("starts with one");
+        match octet {
+            b',' => items.push(Vec::new()),
+            b'\\' => item.push(*rest.next()?),
+            _ => item.push(octet),
+        }
+    }
+    Some(items)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lex::Lexer;
+    use super::read;
+
+    fn params(text: &str) -> Result<String, String> {
+        let entry = Lexer::new(text).entry().unwrap().unwrap();
+        let mut wire = Vec::new();
+        read(&entry.words, &mut wire)?;
+        Ok(data_encoding::HEXLOWER.encode(&wire))
+    }
+
+    // The vectors of RFC 9460 appendix D.
+    #[test]
+    fn the_vectors_of_the_rfc() {
+        assert_eq!(params("port=53").unwrap(), "000300020035");
+        assert_eq!(params("key667=hello").unwrap(), "029b000568656c6c6f");
+        assert_eq!(params("key667=\"hello\\210qoo\"").unwrap(), "029b000968656c6c6fd2716f6f");
+        assert_eq!(
+            params("ipv6hint=\"2001:db8::1,2001:db8::53:1\"").unwrap(),
+            "0006002020010db800000000000000000000000120010db8000000000000000000530001"
+        );
+        assert_eq!(
+            params("alpn=h2,h3-19 mandatory=ipv4hint,alpn ipv4hint=192.0.2.1").unwrap(),
+            "0000000400010004000100090268320568332d313900040004c0000201"
+        );
+        let escaped = "08665c6f6f2c626172026832";
+        assert_eq!(params(r#"alpn="f\\\\oo\\,bar,h2""#).unwrap(), format!("0001000c{escaped}"));
+        assert_eq!(params(r"alpn=f\\\092oo\092,bar,h2").unwrap(), format!("0001000c{escaped}"));
+    }
+
+    #[test]
+    fn the_faults_of_the_rfc() {
+        for bad in [
+            "key123=abc key123=def",
+            "mandatory",
+            "alpn",
+            "port",
+            "ipv4hint",
+            "ipv6hint",
+            "no-default-alpn=abc",
+            "mandatory=key123",
+            "mandatory=mandatory",
+            "mandatory=key123,key123 key123=abc",
+            "no-default-alpn",
+            "what=1",
+        ] {
+            assert!(params(bad).is_err(), "{bad}");
+        }
+    }
+}
