@@ -37,7 +37,7 @@ use rustls::ServerConfig;
 
 pub use accept::{BindError, Server, converse, serve};
 
-use crate::model::Grant;
+use crate::model::{Grant, Name};
 use crate::registry::{Auth, Registry};
 use crate::update::Hosts;
 use dyndns2::{Answer, Asked};
@@ -261,9 +261,18 @@ fn log(request: &Parts, asked: &Asked, answer: &Answer, body: &str) {
         tracing::debug!(%source, ?agent, credentials = asked.logins.len(), "{outcome}");
         return;
     }
-    tracing::info!(%source, ?agent, hosts = ?asked.update.hosts, "{outcome}");
+    tracing::info!(%source, ?agent, hosts = %names(&asked.update.hosts), "{outcome}");
     for hint in &asked.hints {
         tracing::warn!(%source, ?agent, "{}", hint.sentence());
+    }
+}
+
+/// The hosts asked for, `?` for what is no name.
+fn names(hosts: &Hosts) -> String {
+    let text = |name: &Option<Name>| name.as_ref().map_or("?".into(), Name::without_dot);
+    match hosts {
+        Hosts::Implied(name) => format!("(implied) {}", text(name)),
+        Hosts::Listed(list) => list.iter().map(text).collect::<Vec<_>>().join(" "),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod http_server;
 mod lines;
+mod logs;
 mod script;
 mod sound;
 mod strangers;
