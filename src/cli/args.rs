@@ -93,6 +93,12 @@ pub enum Verb {
         #[arg(long, value_name = "ENGINE")]
         to: Engine,
     },
+    /// Print what completes these commands in a shell
+    Completions {
+        /// The shell
+        #[arg(hide_possible_values = true, value_name = "bash|elvish|fish|powershell|zsh")]
+        shell: clap_complete::Shell,
+    },
 }
 
 /// `on` or `off`.

@@ -20,7 +20,7 @@ mod show;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::config::{Config, DEFAULT_FILE};
 use crate::model::Name;
@@ -68,6 +68,7 @@ fn run(args: Args) -> Result<Output, Failure> {
             let config = global.configuration()?;
             return backup::migrate(&config, from.unwrap_or(config.engine), to, json);
         }
+        Verb::Completions { shell } => return Ok(Output::text(completions(shell))),
         Verb::Host(HostVerb::Show { host, client }) if client.settings.is_some() => {
             return settings(&global, host, client);
         }
@@ -80,6 +81,13 @@ fn run(args: Args) -> Result<Output, Failure> {
     };
     let reply = control::ask(&global.data()?, &command)?;
     Output::of(&reply, json, || show::reply(&reply, clock::wall()))
+}
+
+/// What completes the commands in a shell.
+fn completions(shell: clap_complete::Shell) -> String {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "truename", &mut text);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// The settings of a host's client.
