@@ -104,7 +104,18 @@ impl Registry {
         let dump = shared.settings.dump.clone();
         let thread = std::thread::Builder::new()
             .name("registry".into())
-            .spawn(move || run(core, &jobs, &clock, dump.as_deref()))
+            .spawn(move || {
+                // A server that answers but takes no updates helps nobody who
+                // watches it: a fault here ends the process, and what
+                // supervises it starts it anew from what is on the disk.
+                let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    run(core, &jobs, &clock, dump.as_deref());
+                }));
+                if ended.is_err() {
+                    tracing::error!("the registry failed; this is a fault in truename");
+                    std::process::abort();
+                }
+            })
             .map_err(|error| CommandError(format!("no thread can be started: {error}")))?;
         *shared.thread.lock().expect("nothing panics while it is held") = Some(thread);
         Ok(Registry(shared))
