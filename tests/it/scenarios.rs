@@ -16,6 +16,9 @@
 //! | `> dig NAME TYPE` | a question |
 //! | `> wait SPAN`, `> down SPAN` | time passes, with the server up or down |
 //! | `> restart`, `> crash` | stopped and started; the disk as it is now, and started |
+//! | `> lose store` | the store is gone, and its dump is not |
+//! | `> step SPAN`, `> step -SPAN` | the system's clock is put forward, back |
+//! | `> disk full`, `> disk free` | the store takes nothing more; it does again |
 //! | `> history NAME`, `> hosts` | what operators see |
 
 use std::collections::HashMap;
@@ -157,7 +160,18 @@ impl Play {
                 self.world.stop();
                 self.world.start().map(|()| String::new())
             }
+            ("lose", ["store"]) => self.world.lose_store().map(|()| String::new()),
             ("crash", []) => self.world.crash().map(|()| String::new()),
+            ("step", [span]) => {
+                let (sign, span) = span.strip_prefix('-').map_or((1, *span), |span| (-1, span));
+                let step = sign * seconds(span) as i64;
+                self.world.step.fetch_add(step, std::sync::atomic::Ordering::Relaxed);
+                Ok(String::new())
+            }
+            ("disk", [state]) => {
+                self.world.full.store(*state == "full", std::sync::atomic::Ordering::Relaxed);
+                Ok(String::new())
+            }
             ("history", [name]) => self.history(name),
             ("hosts", []) => self.hosts(),
             _ => panic!("no such verb: {action}"),

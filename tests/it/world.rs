@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
@@ -16,7 +16,8 @@ use tower::ServiceExt;
 use truename::http;
 use truename::model::{Lease, Name, Now, Served, Timestamp, Ttl};
 use truename::registry::{Command, CommandError, Registry, Reply, Settings};
-use truename::store::{self, Engine};
+use truename::store::dump::DUMP_FILE;
+use truename::store::{self, Engine, Row, Store, StoreError, Write};
 use truename::update::Policy;
 use truename::zone::{Identity, Zone};
 
@@ -33,6 +34,10 @@ pub struct World {
     pub lease: Lease,
     /// Seconds since the world began, server up or down.
     clock: Arc<AtomicU64>,
+    /// How far the system's own clock is wrong, in seconds.
+    pub step: Arc<AtomicI64>,
+    /// Whether the disk takes nothing more.
+    pub full: Arc<AtomicBool>,
     running: Option<(Registry, axum::Router)>,
     runtime: tokio::runtime::Runtime,
 }
@@ -48,6 +53,8 @@ impl World {
             ttl: Ttl::DEFAULT,
             lease: Lease::DEFAULT,
             clock: Arc::default(),
+            step: Arc::default(),
+            full: Arc::default(),
             running: None,
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
         }
@@ -65,22 +72,24 @@ impl World {
             ttl: self.ttl,
             policies: self.policies.clone(),
             identity: Identity::default(),
-            dump: None,
+            dump: Some(self.directory.path().join("data").join(DUMP_FILE)),
             also_reload: None,
         }
     }
 
     /// Opens the store and serves; the message when it cannot.
     pub fn start(&mut self) -> Result<(), String> {
-        let opened = store::open(self.engine, &self.directory.path().join("data"))
+        let mut opened = store::open(self.engine, &self.directory.path().join("data"))
             .map_err(|error| error.to_string())?;
+        opened.store = Box::new(Disk { store: opened.store, full: self.full.clone() });
         let clock = self.clock.clone();
+        let step = self.step.clone();
         let since = clock.load(Ordering::Relaxed);
         let registry = Registry::start(opened, self.settings(), |before| {
             Box::new(move || {
                 let elapsed = clock.load(Ordering::Relaxed);
                 Now {
-                    wall: Timestamp(DAWN + elapsed as i64),
+                    wall: Timestamp(DAWN + elapsed as i64 + step.load(Ordering::Relaxed)),
                     served: Served(before.0 + elapsed - since),
                 }
             })
@@ -109,6 +118,20 @@ impl World {
         assert!(copied.unwrap().success());
         self.stop();
         self.directory = taken;
+        self.start()
+    }
+
+    /// The store is gone at the next start; the dump of the last stop is not.
+    pub fn lose_store(&mut self) -> Result<(), String> {
+        self.stop();
+        let data = self.directory.path().join("data");
+        match self.engine {
+            Engine::Sled => std::fs::remove_dir_all(data.join("sled")).unwrap(),
+            Engine::Redb => {
+                std::fs::remove_file(data.join("redb")).unwrap();
+                std::fs::remove_file(data.join("redb.ready")).unwrap();
+            }
+        }
         self.start()
     }
 
@@ -154,6 +177,26 @@ impl World {
             let body = response.into_body().collect().await.unwrap().to_bytes();
             (status, String::from_utf8(body.to_vec()).unwrap())
         })
+    }
+}
+
+/// A store on a disk that can be full. What a real full disk does to each
+/// engine is told in `faults/full_disk.rs`.
+struct Disk {
+    store: Box<dyn Store>,
+    full: Arc<AtomicBool>,
+}
+
+impl Store for Disk {
+    fn rows<'a>(&'a self, prefix: &str) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a> {
+        self.store.rows(prefix)
+    }
+
+    fn commit(&self, group: &[Write]) -> Result<(), StoreError> {
+        match self.full.load(Ordering::Relaxed) {
+            true => Err(StoreError::Full),
+            false => self.store.commit(group),
+        }
     }
 }
 
