@@ -49,9 +49,14 @@ impl Slots {
         Place { slots: self.clone(), number, slot }
     }
 
-    /// Makes room because something else is short (file descriptors, say).
+    /// Gives up a quarter of what is held, because something else is short
+    /// (file descriptors, say): one at a time, those waiting to be accepted
+    /// would wait for long.
     pub fn make_room(&self) {
-        evict(&mut self.held());
+        let mut held = self.held();
+        for _ in 0..held.len().div_ceil(4) {
+            evict(&mut held);
+        }
     }
 
     fn next(&self) -> u64 {

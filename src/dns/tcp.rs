@@ -67,6 +67,7 @@ impl Streams {
 pub async fn accept(listener: TcpListener, streams: Arc<Streams>) {
     let mut connections = JoinSet::new();
     let mut stop = streams.stop.clone();
+    let mut shortages: u64 = 0;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -81,8 +82,12 @@ pub async fn accept(listener: TcpListener, streams: Arc<Streams>) {
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
                 // Out of descriptors or memory. The connection stays in the
-                // backlog, so trying again at once would only spin.
-                tracing::warn!("accepting a TCP connection: {error}");
+                // backlog, so trying again at once would only spin. Said at
+                // the 1st, 2nd, 4th, 8th … time: it comes in floods.
+                shortages += 1;
+                if shortages.is_power_of_two() {
+                    tracing::warn!("no room for a TCP connection ({shortages} times): {error}");
+                }
                 streams.slots.make_room();
                 tokio::time::sleep(REST).await;
             }

@@ -478,6 +478,41 @@ fn a_client_that_never_reads_is_dropped() {
     assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
 }
 
+/// The whole program, allowed 64 descriptors, and 200 idle connections.
+#[test]
+fn out_of_descriptors_a_new_client_is_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let port = Dns::on(&["127.0.0.1:0"]).address(0).port();
+    let server = SocketAddr::from(([127, 0, 0, 1], port));
+    let zones = Path::new(env!("CARGO_MANIFEST_DIR")).join("zones");
+    let config = format!(
+        "data = \"data\"\nzones = [{zones:?}]\n[dns]\nlisten = [\"{server}\"]\n\
+         [http]\nlisten = [\"127.0.0.1:0\"]\n"
+    );
+    std::fs::write(directory.path().join("truename.toml"), config).unwrap();
+    let mut program = Command::new("sh")
+        .args(["-c", "ulimit -n 64; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_truename")])
+        .args(["--config", "truename.toml"])
+        .current_dir(directory.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let request = ask(1, "dyn.example.org.", RecordType::SOA);
+    let begun = Instant::now();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    while client.send_to(&request, server).is_err() || receive(&client).is_none() {
+        assert!(begun.elapsed() < PATIENCE, "the server does not start");
+    }
+    let idle: Vec<TcpStream> = (0..200).map(|_| tcp_client(server)).collect();
+    let answer = std::panic::catch_unwind(|| tcp(server, &request));
+    drop(idle);
+    program.kill().unwrap();
+    program.wait().unwrap();
+    assert_eq!(answer.unwrap()[..2], request[..2]);
+}
+
 #[test]
 fn nonsense_over_tcp_ends_the_connection() {
     let dns = Dns::on(&["127.0.0.1:0"]);
