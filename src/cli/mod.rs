@@ -80,7 +80,7 @@ fn run(args: Args) -> Result<Output, Failure> {
         Verb::Reload => Command::Reload,
     };
     let reply = control::ask(&global.data()?, &command)?;
-    Output::of(&reply, json, || show::reply(&reply, clock::wall()))
+    Output::of(&reply, json, || show::reply(&reply, clock::wall(), &global.called()))
 }
 
 /// What completes the commands in a shell.
@@ -124,6 +124,15 @@ impl args::Global {
             config.data.clone_from(data);
         }
         Ok(config)
+    }
+
+    /// The program with the options that say which server is meant.
+    fn called(&self) -> String {
+        let options = [("--config", &self.config), ("--data", &self.data)];
+        let given = options.iter().filter_map(|(option, path)| {
+            path.as_ref().map(|path| format!(" {option} {}", path.display()))
+        });
+        std::iter::once("truename".to_owned()).chain(given).collect()
     }
 
     /// The data directory. `--data` alone needs no configuration.

@@ -6,11 +6,12 @@ use super::output::{facts, table};
 use crate::model::{Cause, Change, Host, Presence, Timestamp};
 use crate::registry::{AccountView, HostView, KeyView, NewKey, Reply, Status};
 
-/// A reply in words.
-pub fn reply(reply: &Reply, now: Timestamp) -> String {
+/// A reply in words. `truename` is how the program was called, with the
+/// options that the next command needs, too.
+pub fn reply(reply: &Reply, now: Timestamp, truename: &str) -> String {
     match reply {
         Reply::Done(sentence) => format!("{sentence}\n"),
-        Reply::HostAdded { host, key } => host_added(host, key.as_ref()),
+        Reply::HostAdded { host, key } => host_added(host, key.as_ref(), truename),
         Reply::Host(view) => host(view, now),
         Reply::Hosts(views) => hosts(views, now),
         Reply::Account(view) => account(view),
@@ -23,7 +24,7 @@ pub fn reply(reply: &Reply, now: Timestamp) -> String {
     }
 }
 
-fn host_added(view: &HostView, key: Option<&NewKey>) -> String {
+fn host_added(view: &HostView, key: Option<&NewKey>, truename: &str) -> String {
     let name = view.host.name.without_dot();
     let mut text = format!("{name} is added and waits for its first report.\n");
     if let Some(new) = key {
@@ -31,7 +32,7 @@ fn host_added(view: &HostView, key: Option<&NewKey>) -> String {
         text += &facts(&[("user", name.clone()), ("password", new.token.clone())]);
         text += "\nThe password is shown this once; the server keeps no copy of it.\n";
     }
-    let _ = writeln!(text, "Next: truename host show {name} --settings ddclient");
+    let _ = writeln!(text, "Next: {truename} host show {name} --settings ddclient");
     text
 }
 
