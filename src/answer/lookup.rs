@@ -28,10 +28,6 @@ impl Wanted<'_> {
 
 /// Answers a question in class IN.
 pub fn find(snapshot: &Snapshot, question: &Question<'_>, reply: &mut Reply<'_>) {
-    if question.rtype.is_meta() && question.rtype != RecordType::ANY {
-        reply.rcode = rcode::NOTIMP;
-        return;
-    }
     let mut buffer = [0; MAX_NAME];
     let mut wanted = Wanted { name: lower_name(question.name, &mut buffer), at: QNAME };
     let Some(closest) = snapshot.closest(wanted.name) else {

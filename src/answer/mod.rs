@@ -80,7 +80,10 @@ pub fn answer(snapshot: &Snapshot, request: &[u8], meta: &Meta, out: &mut Vec<u8
         Extra::None => None,
         Extra::Edns(edns) => Some(edns),
         Extra::Signed => return Verdict::Slow(Why::Signed),
-        Extra::Malformed => return Reply::bare(out, request, rcode::FORMERR),
+        Extra::Malformed => {
+            Reply::new(out, request, &question, None, meta).refuse(rcode::FORMERR);
+            return Verdict::Sent;
+        }
     };
     let transfer = matches!(question.rtype, RecordType::AXFR | RecordType::IXFR);
     if transfer && question.class == CLASS_IN && edns.is_none_or(|edns| edns.version == 0) {
@@ -89,6 +92,11 @@ pub fn answer(snapshot: &Snapshot, request: &[u8], meta: &Meta, out: &mut Vec<u8
     let mut reply = Reply::new(out, request, &question, edns, meta);
     match question.class {
         _ if edns.is_some_and(|edns| edns.version > 0) => reply.rcode = rcode::BADVERS,
+        // Questions nobody asks any more: which mail agents have this name
+        // (RFC 1035 §3.2.3), and the type that is none (RFC 6895 §3.1).
+        _ if matches!(question.rtype, RecordType(0) | RecordType::MAILA | RecordType::MAILB) => {
+            reply.rcode = rcode::NOTIMP;
+        }
         CLASS_IN => lookup::find(snapshot, &question, &mut reply),
         CLASS_CH => chaos::find(snapshot.identity(), &question, &mut reply),
         _ => reply.rcode = rcode::REFUSED,

@@ -130,6 +130,12 @@ impl<'a> Reply<'a> {
         self.counts[Section::Answer as usize] += 1;
     }
 
+    /// Completes the message: nothing but this code.
+    pub fn refuse(mut self, rcode: u16) {
+        self.rcode = rcode;
+        self.finish();
+    }
+
     /// Completes the message.
     pub fn finish(mut self) {
         if self.rcode != rcode::NOERROR && self.rcode != rcode::NXDOMAIN {
