@@ -12,10 +12,10 @@ use super::command::{Command, CommandError, Reply};
 use super::draft::{Draft, Renewal};
 use super::rows;
 use super::secrets::TokenKey;
-use super::state::{Settings, State};
+use super::state::{Loaded, Settings, State};
 use super::thread::Unavailable;
 use crate::model::{Cause, Grant, Host, Name, Now, Presence, Served};
-use crate::store::{Opened, Store, StoreError, Write};
+use crate::store::{IMPORTED, Opened, Store, StoreError, Write};
 use crate::update::{Outcome, Update};
 use crate::zone::{Snapshot, Zone};
 
@@ -85,7 +85,8 @@ impl Core {
     ) -> Result<(Core, Served), CommandError> {
         let broken = |error: StoreError| CommandError(error.to_string());
         let store: Arc<dyn Store> = Arc::from(opened.store);
-        let (state, served) = State::load(&*store, settings.lease, settings.ttl).map_err(broken)?;
+        let Loaded { state, served, imported } =
+            State::load(&*store, settings.lease, settings.ttl).map_err(broken)?;
         let mut first = Vec::new();
         let state = state.unwrap_or_else(|| {
             let key = TokenKey::random();
@@ -93,8 +94,11 @@ impl Core {
             State::new(key, settings.lease, settings.ttl)
         });
         let mut draft = Draft::new(&state, &Snapshot::default());
-        draft.serve_zones(zones, &settings, opened.restored)?;
+        draft.serve_zones(zones, &settings, opened.restored || imported)?;
         let mut writes = first;
+        if imported {
+            writes.push(Write::Delete(IMPORTED.into()));
+        }
         writes.extend(draft.take_writes());
         if !writes.is_empty() {
             store.commit(&writes).map_err(broken)?;

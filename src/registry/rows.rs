@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `meta/token-key` | the key under which tokens are digested, 64 hexadecimal digits |
 //! | `meta/served` | seconds the store was served when heartbeats were last written down |
+//! | `meta/imported` | left by an import; the first start raises serials and takes it away |
 //! | `zone/NAME` | [`ZoneRow`]: serial, and what it was published from |
 //! | `host/NAME` | a host, its presence and its latest report |
 //! | `account/NAME` | an account |

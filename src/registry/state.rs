@@ -16,7 +16,7 @@ use crate::model::{
     Account, AccountName, Grant, Holder, Host, Key, KeyDigest, KeyId, Lease, Name, Presence,
     Secret, Served, Ttl,
 };
-use crate::store::{Row, Store, StoreError, Write};
+use crate::store::{IMPORTED, Row, Store, StoreError, Write};
 use crate::update::Policy;
 use crate::zone::{Identity, Zone, ZoneError};
 
@@ -81,6 +81,15 @@ struct Entry {
     due: Option<Served>,
 }
 
+/// What a store holds at a start.
+pub(super) struct Loaded {
+    pub state: Option<State>,
+    /// How long it was served.
+    pub served: Served,
+    /// Whether it was filled from a dump since the last start.
+    pub imported: bool,
+}
+
 impl State {
     pub(super) fn new(token_key: TokenKey, lease: Lease, ttl: Ttl) -> State {
         State {
@@ -100,24 +109,20 @@ impl State {
         }
     }
 
-    /// Reads every row but history, and how long the store was served.
-    /// `None` for the token key: there is none yet.
-    pub(super) fn load(
-        store: &dyn Store,
-        lease: Lease,
-        ttl: Ttl,
-    ) -> Result<(Option<State>, Served), StoreError> {
+    /// Reads every row but history. `None` for the state: the store is new.
+    pub(super) fn load(store: &dyn Store, lease: Lease, ttl: Ttl) -> Result<Loaded, StoreError> {
         let mut token_key = None;
-        let mut served = Served(0);
+        let mut loaded = Loaded { state: None, served: Served(0), imported: false };
         for row in store.rows(rows::META) {
             let (key, value) = row?;
             match key.as_str() {
                 rows::TOKEN_KEY => token_key = Some(rows::read_token_key(&key, &value)?),
-                rows::SERVED => served = rows::read_served(&key, &value)?,
+                rows::SERVED => loaded.served = rows::read_served(&key, &value)?,
+                IMPORTED => loaded.imported = true,
                 _ => {}
             }
         }
-        let Some(token_key) = token_key else { return Ok((None, served)) };
+        let Some(token_key) = token_key else { return Ok(loaded) };
         let mut state = State::new(token_key, lease, ttl);
         for row in store.rows(rows::ACCOUNTS) {
             let (key, value) = row?;
@@ -138,7 +143,8 @@ impl State {
             unserved.insert(origin, row);
         }
         state.unserved = Arc::new(unserved);
-        Ok((Some(state), served))
+        loaded.state = Some(state);
+        Ok(loaded)
     }
 
     /// Every row in the order of keys, `meta/served` as given, with the rows

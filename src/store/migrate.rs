@@ -6,7 +6,11 @@ use std::sync::Arc;
 
 use super::home::Home;
 use super::start::{Failure, Kept, create, fill, open_whole, refuse_other_engines};
-use super::{Engine, StoreError, dump};
+use super::{Engine, StoreError, Write, dump};
+
+/// A row that an import leaves behind for the first start, which takes it
+/// away: as after a restore, serials must be raised.
+pub const IMPORTED: &str = "meta/imported";
 
 /// Fills the store of a data directory from a dump and says how many rows it
 /// has now. Only into a directory without a store: nothing is overwritten.
@@ -22,10 +26,13 @@ pub fn import(engine: Engine, directory: &Path, dump: &Path) -> Result<u64, Stor
     let kept = create(engine, &home)?;
     fill(&*kept, dump::read(dump)?)?;
     same(&*kept, dump)?;
-    let tally = kept.tally();
+    let rows = kept.tally().rows;
+    // The dump may be older than what was last published from its store.
+    kept.commit(&[Write::Put(IMPORTED.into(), b"true".into())])?;
+    let revision = kept.tally().revision;
     drop(kept);
-    home.set_ready(engine, tally.revision)?;
-    Ok(tally.rows)
+    home.set_ready(engine, revision)?;
+    Ok(rows)
 }
 
 /// What a migration did.

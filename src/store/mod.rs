@@ -28,7 +28,7 @@ mod tally;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use migrate::{Migrated, import, migrate};
+pub use migrate::{IMPORTED, Migrated, import, migrate};
 pub use start::open;
 
 /// One row: its key and its value.

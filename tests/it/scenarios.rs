@@ -17,6 +17,7 @@
 //! | `> wait SPAN`, `> down SPAN` | time passes, with the server up or down |
 //! | `> restart`, `> crash` | stopped and started; the disk as it is now, and started |
 //! | `> lose store` | the store is gone, and its dump is not |
+//! | `> move house` | exported, and imported into a new data directory |
 //! | `> step SPAN`, `> step -SPAN` | the system's clock is put forward, back |
 //! | `> disk full`, `> disk free` | the store takes nothing more; it does again |
 //! | `> history NAME`, `> hosts` | what operators see |
@@ -161,6 +162,7 @@ impl Play {
                 self.world.start().map(|()| String::new())
             }
             ("lose", ["store"]) => self.world.lose_store().map(|()| String::new()),
+            ("move", ["house"]) => self.world.move_house().map(|()| String::new()),
             ("crash", []) => self.world.crash().map(|()| String::new()),
             ("step", [span]) => {
                 let (sign, span) = span.strip_prefix('-').map_or((1, *span), |span| (-1, span));

@@ -413,6 +413,8 @@ fn a_dump_makes_the_same_store(engine: Engine) {
         assert_eq!(store::import(other, fresh.path(), &file).unwrap(), 5_001);
         let opened = open(other, &fresh);
         assert!(!opened.new && !opened.restored);
+        // And the word for the registry that its serials may be old.
+        opened.store.commit(&[delete(store::IMPORTED)]).unwrap();
         assert_eq!(rows(&*opened.store, ""), before);
     }
 }

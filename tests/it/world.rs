@@ -135,6 +135,18 @@ impl World {
         self.start()
     }
 
+    /// Serves from a new data directory, filled from what is exported now.
+    pub fn move_house(&mut self) -> Result<(), String> {
+        let new = tempfile::tempdir().unwrap();
+        let file = new.path().join("export");
+        self.command(Command::Export { file: file.clone() }).map_err(|error| error.to_string())?;
+        self.stop();
+        store::import(self.engine, &new.path().join("data"), &file)
+            .map_err(|error| error.to_string())?;
+        self.directory = new;
+        self.start()
+    }
+
     /// Time passes; what it asks for is done.
     pub fn wait(&mut self, seconds: u64) {
         self.clock.fetch_add(seconds, Ordering::Relaxed);
