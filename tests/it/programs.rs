@@ -1,1 +1,53 @@
-//! (to come)
+//! Real programs from Debian report to the real server, each from a home of
+//! its own: an update that is good, one that changes nothing, a wrong
+//! password, a host that is not theirs, a server that is not there. After
+//! each, `dig` says what the world sees.
+
+mod ddclient;
+mod fetchers;
+mod inadyn;
+mod settings;
+
+use std::path::PathBuf;
+
+use super::daemon::{Home, Login};
+use super::network::{Network, PROVIDER, PROVIDER6};
+
+/// The host of most stories.
+const HOST: &str = "home.dyn.example.org";
+/// Another.
+const CAM: &str = "cam.home.dyn.example.org";
+/// No host of anybody's.
+const NOBODY: &str = "nobody.dyn.example.org";
+
+/// A provider as routers expect it: port 53, ports 80 and 8245, IPv4 and
+/// IPv6, and the name that its clients know it by.
+fn provider(network: &Network) -> Home<'_> {
+    let more = format!(", \"{PROVIDER}:8245\", \"[{PROVIDER6}]:80\"");
+    let server = Home::within(&network.provider, PROVIDER.parse().unwrap(), &more);
+    server.reconfigure("[http]\n", "[http]\npublic = \"http://ddns.dyn.example.org\"\n");
+    server
+}
+
+/// An account with a token that is good for all its hosts.
+fn account(server: &Home, hosts: &[&str]) -> Login {
+    server.done(&["account", "add", "ann"]);
+    for host in hosts {
+        server.done(&["host", "add", host, "--owner", "ann", "--no-key"]);
+    }
+    Login::from(&server.done(&["key", "add", "--account", "ann"]))
+}
+
+/// What the world sees of a host.
+fn seen(network: &Network, host: &str) -> String {
+    network.home.dig(host, "A").join(" ")
+}
+
+/// A file of a client, only for its owner: ddclient insists.
+fn client_file(directory: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let file = directory.path().join(name);
+    std::fs::write(&file, text).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    file
+}
