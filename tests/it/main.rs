@@ -9,6 +9,7 @@ mod daemon;
 mod differential;
 mod dig;
 mod faults;
+mod faults_daemon;
 mod fuzz;
 mod model;
 mod network;
