@@ -6,6 +6,7 @@ mod cli;
 mod clients;
 mod crash;
 mod daemon;
+mod daemon_crash;
 mod differential;
 mod dig;
 mod faults;
