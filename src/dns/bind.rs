@@ -87,6 +87,16 @@ pub struct Sockets {
 /// Connections the kernel completes ahead of us.
 const BACKLOG: i32 = 1024;
 
+/// What the kernel keeps of a connection's questions that are not read yet, in
+/// octets; it doubles this for its own bookkeeping. Left to itself it grows
+/// both queues to megabytes: a thousand clients that ask and never read would
+/// hold more memory than a small machine has for all its connections.
+const STREAM_RECEIVE_QUEUE: usize = 16 << 10;
+
+/// The same for answers that are sent and not taken yet. A longer answer goes
+/// out in pieces.
+const STREAM_SEND_QUEUE: usize = 32 << 10;
+
 /// How often port 0 is tried again when the port TCP got is taken for UDP.
 const FREE_PORT_TRIES: usize = 16;
 
@@ -135,6 +145,9 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    // Every connection accepted inherits these.
+    socket.set_recv_buffer_size(STREAM_RECEIVE_QUEUE)?;
+    socket.set_send_buffer_size(STREAM_SEND_QUEUE)?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }

@@ -156,6 +156,9 @@ impl Connection<'_> {
     /// nonsense, or the server stops.
     async fn converse(&mut self) -> io::Result<()> {
         self.stream.set_nodelay(true)?;
+        // Answers that the client never takes are the kernel's once written;
+        // it keeps them no longer than this, after a close as well (RFC 5482).
+        socket2::SockRef::from(&self.stream).set_tcp_user_timeout(Some(self.streams.idle))?;
         let mut stop = self.streams.stop.clone();
         let mut input = Vec::new();
         loop {

@@ -478,6 +478,24 @@ fn a_client_that_never_reads_is_dropped() {
     assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
 }
 
+/// What is asked of the server and not read lies in the kernel's queues, too.
+#[test]
+fn a_client_that_never_reads_takes_little_memory() {
+    let dns = Dns::on(&["127.0.0.1:0"]);
+    let greedy = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    // The least there is on its own side, so that all else is the server's.
+    greedy.set_recv_buffer_size(1).unwrap();
+    greedy.set_send_buffer_size(1).unwrap();
+    greedy.connect(&dns.address(0).into()).unwrap();
+    let mut greedy = TcpStream::from(greedy);
+    let request = framed(&ask(1, "home.dyn.example.org.", RecordType::A)).repeat(10);
+    let mut sent = 0;
+    while greedy.write_all(&request).is_ok() {
+        sent += request.len();
+        assert!(sent < 256 << 10, "{sent} octets of questions are taken");
+    }
+}
+
 /// The whole program, allowed 64 descriptors, and 200 idle connections.
 #[test]
 fn out_of_descriptors_a_new_client_is_served() {
