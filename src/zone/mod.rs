@@ -232,3 +232,6 @@ pub struct Identity {
     /// `id.server`, `hostname.bind`.
     pub id: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

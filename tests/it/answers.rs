@@ -11,6 +11,8 @@
 //! | `identity VERSION ID` | what CHAOS questions are told |
 //! | `> NAME TYPE [class=CH] [+edns[=SIZE]] [+do] [+tcp] [+rd] [version=N]` | a question |
 
+mod book;
+
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -7,6 +7,7 @@
 
 mod canonical;
 mod explained;
+mod hickory;
 mod peer;
 mod questions;
 

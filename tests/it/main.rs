@@ -16,6 +16,7 @@ mod model;
 mod network;
 mod operator;
 mod pages;
+mod parsed;
 mod programs;
 mod scenarios;
 mod store;

@@ -48,19 +48,14 @@ pub fn difference(
 /// Each class only in the shape its explanation speaks of.
 fn class(question: &Asked, our: &Parts, their: &Parts) -> Option<&'static str> {
     let (answer, authority, additional) = (0, 1, 2);
-    // With these parts of ours put in place of theirs nothing differs.
-    let but = |same: &dyn Fn(&mut Parts)| {
-        let mut their = their.clone();
-        same(&mut their);
-        *our == their
-    };
+    let but = |same: &dyn Fn(&mut Parts)| same_but(our, their, same);
     let is_cname = |record: &String| record.contains(" CNAME ");
     let both = |part: usize| (&our.sections[part], &their.sections[part]);
     let (our_answer, their_answer) = both(answer);
     let rtype = question.question().map(|(_, rtype)| rtype);
 
     if question.odd.is_some() {
-        return odd(question, our, their, &but);
+        return odd(question, our, their);
     }
     if !our_answer.is_empty()
         && our.sections[additional].is_empty()
@@ -101,15 +96,17 @@ fn class(question: &Asked, our: &Parts, their: &Parts) -> Option<&'static str> {
     None
 }
 
+/// Whether nothing differs once these parts of ours stand in place of theirs.
+fn same_but(our: &Parts, their: &Parts, change: impl FnOnce(&mut Parts)) -> bool {
+    let mut their = their.clone();
+    change(&mut their);
+    *our == their
+}
+
 /// Messages that are odd in one way.
-fn odd(
-    question: &Asked,
-    our: &Parts,
-    their: &Parts,
-    but: &dyn Fn(&dyn Fn(&mut Parts)) -> bool,
-) -> Option<&'static str> {
+fn odd(question: &Asked, our: &Parts, their: &Parts) -> Option<&'static str> {
     let odd = question.odd.unwrap_or_default();
-    let same_but_the_question = but(&|their| their.echoed = our.echoed);
+    let same_but_the_question = same_but(our, their, |their| their.echoed = our.echoed);
     match odd {
         _ if same_but_the_question && our.code != "noerror" => Some("question"),
         "octets behind the question" | "one octet behind the question" if our.code == "formerr" => {
@@ -126,7 +123,9 @@ fn odd(
             Some("strict")
         }
         "an OPT record with a name" if our.code == "formerr" => Some("named OPT"),
-        "EDNS version 255 with DO" if but(&|their| their.edns = our.edns) => Some("badvers DO"),
+        "EDNS version 255 with DO" if same_but(our, their, |their| their.edns = our.edns) => {
+            Some("badvers DO")
+        }
         "another class" if our.code == "refused" && their.code == "noerror" => Some("class ANY"),
         "a type that is no data" => Some("meta"),
         _ => None,
