@@ -40,6 +40,7 @@ fn failed(error: impl fmt::Display) -> DaemonError {
 pub fn run(config: Config) -> Result<(), DaemonError> {
     let config = &config;
     log::start();
+    raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -68,6 +69,17 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
     // The store last: everything acknowledged is in it, and the dump is written.
     registry.stop();
     result
+}
+
+/// Takes as many file descriptors as the system gives: the usual soft limit
+/// of 1024 is less than the connections that DNS and HTTP may hold together.
+fn raise_descriptors() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!("the limit of file descriptors stays as it is: {error}");
+    }
 }
 
 /// Opens the sockets, says so, and waits for the end.

@@ -42,6 +42,11 @@ const MAX_HEAD: usize = 64 * 1024;
 /// The headers of a request; one more is answered 431.
 const MAX_HEADERS: usize = 100;
 
+/// Octets of answers that the kernel keeps for a client that does not take
+/// them; it doubles this for its own bookkeeping. Left to itself it keeps
+/// megabytes for each.
+const SEND_QUEUE: usize = 16 << 10;
+
 /// Why an address cannot be listened on.
 #[derive(Debug)]
 pub struct BindError {
@@ -148,6 +153,8 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    // Every connection accepted inherits it.
+    socket.set_send_buffer_size(SEND_QUEUE)?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }

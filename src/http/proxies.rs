@@ -12,10 +12,13 @@ use crate::model::unmapped;
 pub struct Source {
     /// The client; the proxy itself when it does not say for whom it asks.
     pub address: IpAddr,
-    /// Whether it is the client. The address of our own proxy is never
+    /// Whether it is the client. The address of a proxy of ours is never
     /// published in place of an unknown client's.
     pub is_client: bool,
 }
+
+/// Headers that proxies add and clients do not.
+const PROXIED: [&str; 4] = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
 
 /// Finds the source. `X-Forwarded-For` and `Forwarded` (RFC 7239) count only
 /// when the peer is a trusted proxy, and then the right-most hop that is not
@@ -24,7 +27,11 @@ pub fn source(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Source {
     let peer = unmapped(peer);
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
     if !is_trusted(&peer) {
-        return Source { address: peer, is_client: true };
+        // A proxy on this very machine that nobody declared: its word does
+        // not count, and neither is its address its clients'.
+        let undeclared =
+            peer.is_loopback() && PROXIED.iter().any(|name| headers.contains_key(*name));
+        return Source { address: peer, is_client: !undeclared };
     }
     let unknown = Source { address: peer, is_client: false };
     let by_de_facto = walk(headers, "x-forwarded-for", hop, is_trusted);

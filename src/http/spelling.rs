@@ -219,18 +219,18 @@ impl Reading {
     }
 
     /// The address the request comes from, unless its family is to be left
-    /// alone. When nothing else was said and the source is our own machine or
-    /// proxy, there is no address to be had.
+    /// alone. When nothing else was said and the source is a proxy that does
+    /// not say for whom it asks, there is no address to be had.
     fn hear_source(&mut self, source: Source, nothing_else: bool) {
         let left = if source.address.is_ipv4() { self.leave_v4 } else { self.leave_v6 };
         if left {
             return;
         }
-        if source.is_client && !source.address.is_loopback() {
+        self.no_source = nothing_else && (!source.is_client || source.address.is_loopback());
+        if source.is_client {
             self.hear(source.address, &source.address.to_string());
         } else if nothing_else {
             self.unreadable = true;
-            self.no_source = true;
         }
     }
 
@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn our_own_machine_is_nobodys_address() {
         assert_eq!(from("", "10.0.0.1", false), "unreadable");
-        assert_eq!(from("", "127.0.0.1", true), "unreadable");
+        assert_eq!(from("", "127.0.0.1", true), "- - \"127.0.0.1\" good");
         assert_eq!(from("myip=192.0.2.1", "10.0.0.1", false), "192.0.2.1 - \"192.0.2.1\"");
         assert_eq!(of("myip=127.0.0.1"), "- - \"127.0.0.1\" good");
         assert_eq!(of("myip=127.000.000.001,::1"), "- - \"127.000.000.001,::1\" good");
