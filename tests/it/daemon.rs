@@ -212,9 +212,7 @@ impl Daemon<'_> {
 
     /// A signal by its name, `HUP` say.
     pub fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        let said = said(with_us("kill").args(["-s", signal, &pid]), "");
-        assert!(said.status.success(), "{said}");
+        send(signal, &self.child);
     }
 
     /// SIGTERM, and then the end.
@@ -330,6 +328,14 @@ pub fn with_us(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program).env("LC_ALL", "C");
     command
+}
+
+/// Sends a signal by its name. (The shell's own `kill`: the program of that
+/// name is not on every system.)
+pub fn send(signal: &str, to: &Child) {
+    let line = format!("kill -s {signal} {}", to.id());
+    let said = said(with_us("sh").args(["-c", &line]), "");
+    assert!(said.status.success(), "{said}");
 }
 
 /// Asks again and again until there is something, for `span` at most.

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::super::daemon::{Login, Said, until};
+use super::super::daemon::{Login, Said, send, until};
 use super::super::network::{DEAF, HOMES, Network, PROVIDER, program};
 use super::{CAM, HOST, NOBODY, account, client_file, provider, seen};
 
@@ -151,7 +151,7 @@ fn the_daemon_follows_its_home() {
     });
     let alive = ddclient.try_wait().unwrap();
     // Killed, it would keep its last words to itself.
-    network.home.set(&format!("kill -s TERM {}", ddclient.id()));
+    send("TERM", &ddclient);
     until("ddclient ends", Duration::from_secs(30), || ddclient.try_wait().unwrap());
     let log = std::fs::read_to_string(log).unwrap();
     assert!(alive.is_none(), "{alive:?}\n{log}");

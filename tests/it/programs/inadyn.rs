@@ -4,7 +4,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::super::daemon::{Login, Said, until};
+use super::super::daemon::{Login, Said, send, until};
 use super::super::network::{DEAF, HOMES, Network, PROVIDER, program};
 use super::{CAM, HOST, NOBODY, account, client_file, provider, seen};
 
@@ -147,10 +147,9 @@ fn the_daemon_follows_its_home() {
         (seen(&network, HOST) == HOMES[0]).then_some(())
     });
     network.move_home(HOMES[2]);
-    let pid = inadyn.id().to_string();
     until("the next report", Duration::from_secs(60), || {
         // Whoever is told while it is still busy does not look.
-        network.home.set(&format!("kill -s USR2 {pid}"));
+        send("USR2", &inadyn);
         std::thread::sleep(Duration::from_millis(500));
         (seen(&network, HOST) == HOMES[2]).then_some(())
     });
