@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{Serial, Zone, ZoneError};
-use crate::model::Name;
+use super::{Identity, Serial, Snapshot, Zone, ZoneError};
+use crate::model::{Addresses, Name};
 
 const HEAD: &str = "$TTL 1h\n@ SOA ns1 m 7 1h 1h 1w 60\n@ NS ns1\nns1 A 192.0.2.1\n";
 
@@ -204,4 +204,41 @@ fn what_the_parent_zone_needs() {
         servers.iter().map(|(name, addresses)| format!("{name} {addresses:?}")).collect();
     assert_eq!(text, ["ns.elsewhere.test. []", "ns1.dyn.example.org. [192.0.2.1, 2001:db8::1]"]);
     assert_eq!(zone.file_serial(), Serial(7));
+}
+
+#[test]
+fn a_snapshot_takes_no_host_where_a_zone_has_something_else() {
+    let zone = zone("a TXT x\ns NS ns1\ng.s A 192.0.2.2\nx.y A 192.0.2.3\n").unwrap();
+    let mut snapshot = Snapshot::new(&[(&zone, Serial(7))], Identity::default());
+    let records = |snapshot: &Snapshot| {
+        let records = snapshot.records();
+        let mut all: Vec<_> =
+            records.map(|(n, t, ttl, d)| format!("{n} {t} {ttl} {d:?}")).collect();
+        all.sort();
+        all
+    };
+    let (before, names) = (records(&snapshot), snapshot.len());
+    let addresses = Addresses::from(std::net::IpAddr::from([192, 0, 2, 9]));
+    for name in [
+        "dyn.example.org",
+        "a.dyn.example.org",
+        "s.dyn.example.org",
+        "g.s.dyn.example.org",
+        "h.s.dyn.example.org",
+        "example.org",
+        "elsewhere.test",
+    ] {
+        for addresses in [addresses, Addresses::NONE] {
+            snapshot.set_host(&name.parse().unwrap(), addresses, 60, false);
+            assert_eq!((records(&snapshot), snapshot.len()), (before.clone(), names), "{name}");
+        }
+    }
+    // At an empty non-terminal there is room.
+    let ent: Name = "y.dyn.example.org".parse().unwrap();
+    let older = snapshot.clone();
+    snapshot.set_host(&ent, addresses, 60, true);
+    assert_eq!((snapshot.len(), records(&snapshot).len()), (names + 1, before.len() + 2));
+    assert_eq!((records(&older), older.len()), (before.clone(), names), "older versions stay");
+    snapshot.set_host(&ent, Addresses::NONE, 60, true);
+    assert_eq!((records(&snapshot), snapshot.len()), (before, names));
 }

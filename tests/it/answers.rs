@@ -46,6 +46,47 @@ fn answer_tables() {
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
 
+/// An answer of exactly what the client takes is whole; of one octet more it
+/// is cut.
+#[test]
+fn sizes_to_the_octet() {
+    // Header, question, a TXT record up to its data; an OPT record.
+    let around = 12 + (11 + 4) + 12;
+    for (edns, size) in [(None, 512), (Some(1000), 1000), (Some(1232), 1232), (Some(9000), 1232)] {
+        let room = size - around - if edns.is_some() { 11 } else { 0 };
+        for more in [0, 1] {
+            // Strings of 200 octets and what is left.
+            let mut left = room + more;
+            let mut text = String::from("@ 60 SOA a. b. 1 1 1 1 1\n@ 60 NS a.\nt 60 TXT");
+            while left > 0 {
+                let part = if left <= 202 { left } else { 201 };
+                text += &format!(" {}", "x".repeat(part - 1));
+                left -= part;
+            }
+            let zone = Zone::parse(&text, Path::new("example.zone")).unwrap();
+            let snapshot = Snapshot::new(&[(&zone, Serial(1))], Identity::default());
+            let mut message = Message::new(4711, MessageType::Query, OpCode::Query);
+            message
+                .add_query(Query::query(Name::from_ascii("t.example.").unwrap(), RecordType::TXT));
+            message.edns = edns.map(|size| {
+                let mut edns = Edns::new();
+                edns.set_max_payload(size);
+                edns
+            });
+            let mut out = Vec::new();
+            let verdict = answer(&snapshot, &message.to_vec().unwrap(), &Meta::UDP, &mut out);
+            assert_eq!(verdict, Verdict::Sent);
+            let cut = out[2] & 2 != 0;
+            assert_eq!(
+                (cut, cut || out.len() == size),
+                (more == 1, true),
+                "{edns:?} {}",
+                out.len()
+            );
+        }
+    }
+}
+
 /// The table with what was answered in place of what stood there.
 fn play(table: &str) -> String {
     let mut zones: Vec<(String, String)> = Vec::new();
