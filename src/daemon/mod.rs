@@ -76,6 +76,9 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
 fn raise_descriptors() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!("the limit of file descriptors stays as it is: {error}");
