@@ -102,6 +102,12 @@ impl<'a> Home<'a> {
         self.configure(&text.replace(from, to));
     }
 
+    /// Adds to the end of the configuration.
+    pub fn append(&self, text: &str) {
+        let before = std::fs::read_to_string(self.path().join("truename.toml")).unwrap();
+        self.configure(&(before + text));
+    }
+
     /// The program with this home's configuration, where this home is.
     pub fn program(&self, arguments: &[&str]) -> Command {
         let program = env!("CARGO_BIN_EXE_truename");

@@ -66,6 +66,18 @@ impl Network {
         self.home.set("ip route replace default dev wire");
     }
 
+    /// The home trusts this certificate authority and no other.
+    pub fn home_trusts(&self, authority: &str) {
+        let directory = self.home.file("certs");
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join("ca-certificates.crt"), authority).unwrap();
+        let directory = directory.to_str().unwrap();
+        // Some look into the file, some for a file by the authority's hash.
+        let said = self.home.run(&program("openssl"), &["rehash", directory]);
+        assert!(said.status.success(), "{said}");
+        self.home.set(&format!("mount --bind {directory} /etc/ssl/certs"));
+    }
+
     /// What the home's own resolver would have to say: the well-known names
     /// are at this address.
     pub fn names_at(&self, address: &str) {
@@ -114,6 +126,10 @@ impl Space {
     pub fn command(&self, program: &str) -> Command {
         let mut command = self.entered();
         command.arg(program).env("LC_ALL", "C");
+        // What is trusted in here is said in here.
+        for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE"] {
+            command.env_remove(variable);
+        }
         command
     }
 
@@ -193,6 +209,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("dig", "bind9-dnsutils"),
     ("unbound", "unbound"),
     ("chromium", "chromium"),
+    ("openssl", "openssl"),
+    ("cc", "gcc"),
 ];
 
 /// The full path of a real program. One that is missing fails the test:

@@ -29,6 +29,31 @@ fn provider(network: &Network) -> Home<'_> {
     server
 }
 
+/// The same behind TLS, too, and known by that: its certificate is of an
+/// authority that the home trusts.
+fn provider_with_tls(network: &Network) -> Home<'_> {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.distinguished_name.push(DnType::CommonName, "An authority for tests");
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["ddns.dyn.example.org".to_owned()])
+        .and_then(|server| server.signed_by(&key, &authority))
+        .unwrap();
+    network.home_trusts(&authority.as_ref().pem());
+
+    let server = provider(network);
+    std::fs::write(server.path().join("certificate.pem"), certificate.pem()).unwrap();
+    std::fs::write(server.path().join("key.pem"), key.serialize_pem()).unwrap();
+    server.reconfigure("http://ddns", "https://ddns");
+    server.append(&format!(
+        "\n[http.tls]\nlisten = [\"{PROVIDER}:443\"]\n\
+         certificate = \"certificate.pem\"\nkey = \"key.pem\"\n"
+    ));
+    server
+}
+
 /// An account with a token that is good for all its hosts.
 fn account(server: &Home, hosts: &[&str]) -> Login {
     server.done(&["account", "add", "ann"]);

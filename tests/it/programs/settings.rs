@@ -1,9 +1,10 @@
 //! The settings that `truename host show HOST --settings CLIENT` prints are
-//! given to the client exactly as printed.
+//! given to the client exactly as printed: for a server without TLS, and for
+//! one with a certificate that the client checks.
 
 use super::super::daemon::{Home, Login, Said, said};
 use super::super::network::{HOMES, Network, program};
-use super::{HOST, client_file, provider, seen};
+use super::{HOST, client_file, provider, provider_with_tls, seen};
 
 /// The settings with the password in them.
 fn printed(server: &Home, client: &str, login: &Login) -> String {
@@ -15,8 +16,16 @@ fn printed(server: &Home, client: &str, login: &Login) -> String {
     said.out
 }
 
+/// How a client is run once: with a directory of its own, and its settings.
+type Run = fn(&Network, &tempfile::TempDir, &str) -> Said;
+
+fn follows(client: &str, run: Run) {
+    follows_by(provider, client, run);
+    follows_by(provider_with_tls, client, run);
+}
+
 /// Good, then the same again, then from another address.
-fn follows(client: &str, run: fn(&Network, &tempfile::TempDir, &str) -> Said) {
+fn follows_by(provider: fn(&Network) -> Home<'_>, client: &str, run: Run) {
     let network = Network::new();
     let server = provider(&network);
     let _running = server.start();
