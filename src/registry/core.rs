@@ -2,6 +2,7 @@
 //! at a time, with the present moment as an argument.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,6 @@ use super::draft::{Draft, Renewal};
 use super::rows;
 use super::secrets::TokenKey;
 use super::state::{Loaded, Settings, State};
-use super::thread::Unavailable;
 use crate::model::{Cause, Grant, Host, Name, Now, Presence, Served};
 use crate::store::{IMPORTED, Opened, Store, StoreError, Write};
 use crate::update::{Outcome, Update};
@@ -42,6 +42,19 @@ pub(super) struct Published {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     pub state: Arc<ArcSwap<State>>,
 }
+
+/// The registry cannot say now: its queue or its disk is full. The client is
+/// told `911` and comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unavailable;
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the registry cannot take updates now")
+    }
+}
+
+impl std::error::Error for Unavailable {}
 
 /// Something to decide.
 pub(super) enum Request {

@@ -25,6 +25,7 @@ mod thread;
 mod view;
 mod zones;
 
+pub use self::core::Unavailable;
 pub use command::{
     AccountView, Command, CommandError, HostSettings, HostView, KeyView, NewKey, Reply, Status,
     ZoneStatus,
@@ -32,4 +33,4 @@ pub use command::{
 pub use rows::HISTORY;
 pub use secrets::{Auth, Login, MIN_PASSWORD};
 pub use state::{AlsoReload, Settings, State, ZoneSource};
-pub use thread::{Clock, Registry, Unavailable};
+pub use thread::{Clock, Registry};

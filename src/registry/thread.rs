@@ -1,6 +1,5 @@
 //! The thread that owns the store, and the handle others ask it by.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -10,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
-use super::core::{Core, Published, Request};
+use super::core::{Core, Published, Request, Unavailable};
 use super::operate::{known_account, known_host, known_key};
 use super::secrets::{MIN_PASSWORD, Passwords, hash_password};
 use super::view;
@@ -59,19 +58,6 @@ enum Job {
     /// Write everything down and end.
     Stop,
 }
-
-/// The registry cannot say now: its queue or its disk is full. The client is
-/// told `911` and comes back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unavailable;
-
-impl fmt::Display for Unavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the registry cannot take updates now")
-    }
-}
-
-impl std::error::Error for Unavailable {}
 
 impl Registry {
     /// Reads the store and the zones, publishes the first Snapshot, and starts
