@@ -197,17 +197,14 @@ pub struct Daemon<'a> {
 }
 
 impl Daemon<'_> {
-    /// Whether both DNS and HTTP answer.
+    /// Whether DNS, HTTP and commands are answered.
     fn answers(&self) -> bool {
-        let space = self.home.space;
-        match space {
-            None => {
-                lookup(self.home.dns, "dyn.example.org.", RecordType::SOA).is_some()
-                    && TcpStream::connect(self.home.http).is_ok()
-            }
-            // A socket of ours is outside; the commands' socket is not.
-            Some(_) => self.home.run(&["status"]).status.success(),
-        }
+        let home = self.home;
+        // A socket of ours is outside a namespace; the commands' is not.
+        let inside = home.space.is_some();
+        let asked = || lookup(home.dns, "dyn.example.org.", RecordType::SOA).is_some();
+        let heard = || TcpStream::connect(home.http).is_ok();
+        (inside || asked() && heard()) && home.run(&["status"]).status.success()
     }
 
     /// SIGKILL, as the kernel or an operator in a hurry would.

@@ -655,7 +655,9 @@ fn refusal(address: SocketAddr) -> String {
 
 #[test]
 fn a_port_in_use_is_named() {
-    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    // On an address that nothing else here has ports on: whatever else of the
+    // tests runs beside this one takes ports of 127.0.0.1.
+    let held = TcpListener::bind("127.53.0.1:0").unwrap();
     let address = held.local_addr().unwrap();
     let said = refusal(address);
     let expected = format!("cannot serve DNS on {address} over TCP: port {} is in", address.port());
@@ -665,7 +667,7 @@ fn a_port_in_use_is_named() {
     // A program that would share its UDP port with us must not get the chance.
     let shared = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
     shared.set_reuse_port(true).unwrap();
-    shared.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    shared.bind(&SocketAddr::from(([127, 53, 0, 1], 0)).into()).unwrap();
     let address = shared.local_addr().unwrap().as_socket().unwrap();
     let said = refusal(address);
     assert!(said.contains("over UDP") && said.contains("in use"), "{said}");
