@@ -11,8 +11,17 @@ use super::{Engine, StoreError};
 /// A data directory that is ours alone as long as this value lives.
 pub struct Home {
     directory: PathBuf,
-    /// Closing it gives the directory to the next.
-    _lock: File,
+    /// Unlocking it gives the directory to the next.
+    lock: File,
+}
+
+/// Closing the file would unlock it only when every copy of the descriptor is
+/// closed, and a process that is just being started from this one has a copy
+/// until it runs its program (flock(2)).
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Home {
@@ -42,7 +51,7 @@ impl Home {
             Err(TryLockError::WouldBlock) => return Err(StoreError::Locked(directory.into())),
             Err(TryLockError::Error(e)) => return Err(trouble("cannot lock", &path, &e)),
         }
-        Ok(Home { directory: directory.into(), _lock: lock })
+        Ok(Home { directory: directory.into(), lock })
     }
 
     /// A file or directory in it.
