@@ -224,12 +224,9 @@ impl Core {
             .iter()
             .map(|request| self.decide(&mut draft, request, now, &mut renewals))
             .collect();
-        if draft.is_clean() {
-            self.renew(renewals, now);
-            group.into_iter().zip(decided).for_each(|(request, decided)| request.say(decided));
-            return;
-        }
-        match self.commit(draft) {
+        // Nothing to write down: nothing is published either, and no fsync.
+        let done = if draft.is_clean() { Ok(()) } else { self.commit(draft) };
+        match done {
             Ok(()) => {
                 self.renew(renewals, now);
                 group.into_iter().zip(decided).for_each(|(request, decided)| request.say(decided));
