@@ -12,6 +12,7 @@ use truename::answer::{MAX_UDP, Meta, Verdict, answer};
 use truename::model::{Addresses, Serial};
 use truename::zone::{Identity, Snapshot, Zone};
 
+use crate::dice::Dice;
 use crate::dig::question;
 use crate::parsed::parsed;
 
@@ -66,18 +67,6 @@ fn fuzz_one(snapshot: &Snapshot, request: &[u8]) {
                 }
             }
         }
-    }
-}
-
-/// A generator that is the same on every machine (xorshift64*).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % sides
     }
 }
 

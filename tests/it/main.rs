@@ -7,6 +7,7 @@ mod clients;
 mod crash;
 mod daemon;
 mod daemon_crash;
+mod dice;
 mod differential;
 mod dig;
 mod faults;

@@ -8,6 +8,8 @@ use truename::model::Name;
 use truename::wire::RecordType;
 use truename::zone::Zone;
 
+use crate::dice::Dice;
+
 /// A request.
 pub struct Asked {
     pub bytes: Vec<u8>,
@@ -87,18 +89,6 @@ const TYPES: [RecordType; 19] = [
     RecordType::URI,
     RecordType(65280),
 ];
-
-/// A generator that is the same on every machine (xorshift64*).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % sides
-    }
-}
 
 /// Every question.
 pub fn all(zones: &[Zone]) -> Vec<Asked> {
