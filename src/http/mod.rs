@@ -232,7 +232,7 @@ async fn update(shared: &Shared, method: &Method, asked: &Asked) -> Answer {
     if matches!(&asked.update.hosts, Hosts::Listed(hosts) if hosts.len() > shared.max_hosts) {
         return Answer::TooManyHosts;
     }
-    match shared.registry.update(grant, asked.update.clone()).await {
+    match shared.registry.update(grant, &asked.update).await {
         Ok(outcomes) => Answer::Outcomes(outcomes),
         Err(_) => Answer::Unavailable,
     }

@@ -10,7 +10,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
 use super::command::{Command, CommandError, Reply};
-use super::draft::{Draft, Renewal};
+use super::draft::Draft;
+use super::heard::{Heard, OnItsWay, Renewal};
 use super::rows;
 use super::secrets::TokenKey;
 use super::state::{Loaded, Settings, State};
@@ -62,6 +63,8 @@ pub(super) enum Request {
         grant: Grant,
         update: Update,
         reply: oneshot::Sender<Result<Vec<Outcome>, Unavailable>>,
+        /// Dropped once the outcome is published.
+        on_its_way: OnItsWay,
     },
     Command {
         command: Command,
@@ -81,6 +84,8 @@ pub(super) struct Core {
     snapshot: Snapshot,
     settings: Settings,
     published: Published,
+    /// What was answered without asking here.
+    heard: Arc<Heard>,
     /// Hosts heard since heartbeats were last written down.
     renewed: BTreeSet<Name>,
     heartbeats_due: Served,
@@ -126,6 +131,7 @@ impl Core {
             snapshot: draft.snapshot,
             settings,
             published,
+            heard: Arc::new(Heard::new()),
             renewed: BTreeSet::new(),
             heartbeats_due: served.plus(HEARTBEATS_EVERY),
             dump_due: served.plus(DUMP_EVERY),
@@ -140,6 +146,10 @@ impl Core {
 
     pub fn store(&self) -> Arc<dyn Store> {
         self.store.clone()
+    }
+
+    pub fn heard(&self) -> Arc<Heard> {
+        self.heard.clone()
     }
 
     /// When time asks for something next.
@@ -157,6 +167,7 @@ impl Core {
         if now.served < self.patience {
             return false;
         }
+        self.take_heard();
         let done = self.lapse(now).and_then(|()| {
             if self.heartbeats_due <= now.served { self.write_heartbeats(now) } else { Ok(()) }
         });
@@ -218,6 +229,7 @@ impl Core {
 
     /// Decides a group, writes it down, publishes it, and only then replies.
     pub fn group(&mut self, group: Vec<Request>, now: Now) {
+        self.take_heard();
         let mut draft = Draft::new(&self.state, &self.snapshot);
         let mut renewals = Vec::new();
         let decided: Vec<Decided> = group
@@ -228,7 +240,7 @@ impl Core {
         let done = if draft.is_clean() { Ok(()) } else { self.commit(draft) };
         match done {
             Ok(()) => {
-                self.renew(renewals, now);
+                self.renew(renewals);
                 group.into_iter().zip(decided).for_each(|(request, decided)| request.say(decided));
             }
             Err(error) => {
@@ -247,7 +259,7 @@ impl Core {
         let mut renewals = Vec::new();
         let decided = self.decide(&mut draft, &request, now, &mut renewals);
         if draft.is_clean() {
-            self.renew(renewals, now);
+            self.renew(renewals);
             request.say(decided);
         } else {
             request.refuse(error);
@@ -259,7 +271,7 @@ impl Core {
         draft: &mut Draft,
         request: &Request,
         now: Now,
-        renewals: &mut Vec<Renewal>,
+        renewals: &mut Vec<(Name, Renewal)>,
     ) -> Decided {
         match request {
             Request::Update { grant, update, .. } => {
@@ -275,20 +287,30 @@ impl Core {
 
     /// Hosts that were heard again where they are: nothing else about them
     /// has changed, so nothing is written now.
-    fn renew(&mut self, renewals: Vec<Renewal>, now: Now) {
-        if renewals.is_empty() {
-            return;
-        }
-        for Renewal { host, report } in renewals {
-            let Some(known) = self.state.host(&host) else { continue };
-            if let Presence::Present { addresses, .. } = known.presence {
-                let presence = Presence::Present { addresses, heard: now.served };
-                let heard = Host { presence, last_report: Some(report), ..known.clone() };
-                self.state.put_host(heard);
-                self.renewed.insert(host);
+    fn renew(&mut self, renewals: impl IntoIterator<Item = (Name, Renewal)>) {
+        let mut any = false;
+        for (name, Renewal { heard, report }) in renewals {
+            let Some(known) = self.state.host(&name) else { continue };
+            // A later report of it may have come through the queue.
+            if let Presence::Present { addresses, heard: before } = known.presence
+                && before <= heard
+            {
+                let presence = Presence::Present { addresses, heard };
+                let host = Host { presence, last_report: Some(report), ..known.clone() };
+                self.state.put_host(host);
+                self.renewed.insert(name);
+                any = true;
             }
         }
-        self.published.state.store(Arc::new(self.state.clone()));
+        if any {
+            self.published.state.store(Arc::new(self.state.clone()));
+        }
+    }
+
+    /// Takes in what was answered without asking here.
+    pub fn take_heard(&mut self) {
+        let heard = self.heard.take();
+        self.renew(heard);
     }
 
     /// Serves these zones from now on.
@@ -317,7 +339,8 @@ impl Request {
     /// Whoever asked may have gone: nobody is told then.
     fn say(self, decided: Decided) {
         match (self, decided) {
-            (Request::Update { reply, .. }, Decided::Update(outcomes)) => {
+            (Request::Update { reply, on_its_way, .. }, Decided::Update(outcomes)) => {
+                drop(on_its_way);
                 let _ = reply.send(Ok(outcomes));
             }
             (Request::Command { reply, .. }, Decided::Command(result)) => {
@@ -329,7 +352,8 @@ impl Request {
 
     fn refuse(self, error: &StoreError) {
         match self {
-            Request::Update { reply, .. } => {
+            Request::Update { reply, on_its_way, .. } => {
+                drop(on_its_way);
                 let _ = reply.send(Err(Unavailable));
             }
             Request::Command { reply, .. } => {

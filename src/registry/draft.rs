@@ -6,14 +6,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::decided::{Decided, decided};
+use super::heard::Renewal;
 use super::rows;
 use super::state::State;
 use crate::model::{
-    Account, AccountName, Addresses, Cause, Change, Grant, Host, Key, KeyId, LastReport, Name, Now,
-    Presence,
+    Account, AccountName, Addresses, Cause, Change, Grant, Host, Key, KeyId, Name, Now, Presence,
 };
 use crate::store::Write;
-use crate::update::{Decision, Hosts, Outcome, Policy, Update, decide};
+use crate::update::{Outcome, Policy, Update};
 use crate::zone::Snapshot;
 
 /// The next version of everything.
@@ -25,13 +26,6 @@ pub(super) struct Draft {
     /// Hosts and zones whose rows changed: written once, as they end up.
     hosts: BTreeSet<Name>,
     zones: BTreeSet<Name>,
-}
-
-/// A host that was heard again where it is: nothing to write down now.
-#[derive(Debug)]
-pub(super) struct Renewal {
-    pub host: Name,
-    pub report: LastReport,
 }
 
 /// What answers show of a host: equal exactly when the answers are.
@@ -79,15 +73,9 @@ impl Draft {
         update: &Update,
         policies: &HashMap<Name, Policy>,
         now: Now,
-        renewals: &mut Vec<Renewal>,
+        renewals: &mut Vec<(Name, Renewal)>,
     ) -> Vec<Outcome> {
-        let asked = match &update.hosts {
-            Hosts::Listed(names) => names.clone(),
-            Hosts::Implied(login) => {
-                let only = self.state.only_host(grant).map(|host| host.name.clone());
-                vec![only.or_else(|| login.clone())]
-            }
-        };
+        let asked = self.state.meant(grant, &update.hosts);
         let mut outcomes = Vec::with_capacity(asked.len());
         for name in asked {
             outcomes.push(match name {
@@ -105,30 +93,23 @@ impl Draft {
         update: &Update,
         policies: &HashMap<Name, Policy>,
         now: Now,
-        renewals: &mut Vec<Renewal>,
+        renewals: &mut Vec<(Name, Renewal)>,
     ) -> Outcome {
-        let state = &self.state;
-        let host = state.host(name).filter(|host| state.covers(grant, host));
-        let (Some(host), Some((zone, _))) = (host, state.zone_of(name)) else {
-            return Outcome::Unknown;
-        };
-        let owner = host.owner.as_ref().and_then(|owner| state.account(owner));
-        if owner.is_some_and(|owner| owner.blocked) {
-            return Outcome::Blocked;
+        match decided(&self.state, name, grant, update, policies, now) {
+            Decided::Nothing(outcome) => outcome,
+            Decided::Renewed(outcome, report) => {
+                renewals.push((name.clone(), Renewal { heard: now.served, report }));
+                outcome
+            }
+            Decided::Changed(outcome, presence, report) => {
+                let cause =
+                    Cause::Report { protocol: update.protocol, source: Some(update.source) };
+                let host = self.state.host(name).expect("something was decided for it");
+                let after = Host { presence, last_report: Some(report), ..host.clone() };
+                self.put_host(after, cause, now);
+                outcome
+            }
         }
-        let policy = policies.get(zone).copied().unwrap_or_default();
-        let Decision { outcome, presence } = decide(host, &update.report, policy, now);
-        let Some(presence) = presence else { return outcome };
-        let report =
-            LastReport { at: now.wall, source: Some(update.source), protocol: update.protocol };
-        if let (Outcome::Kept(_), Presence::Present { .. }) = (outcome, presence) {
-            renewals.push(Renewal { host: name.clone(), report });
-        } else {
-            let cause = Cause::Report { protocol: update.protocol, source: Some(update.source) };
-            let after = Host { presence, last_report: Some(report), ..host.clone() };
-            self.put_host(after, cause, now);
-        }
-        outcome
     }
 
     /// Puts another version of a host in its place (or a new host), and a

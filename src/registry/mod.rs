@@ -13,10 +13,13 @@
 //! ```
 //!
 //! A draft that the store does not take is dropped, and nothing has happened.
+//! A report that changes nothing does not go this way: `heard.rs`.
 
 mod command;
 mod core;
+mod decided;
 mod draft;
+mod heard;
 mod operate;
 mod rows;
 mod secrets;

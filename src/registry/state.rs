@@ -17,7 +17,7 @@ use crate::model::{
     Secret, Served, Ttl,
 };
 use crate::store::{IMPORTED, Row, Store, StoreError, Write};
-use crate::update::Policy;
+use crate::update::{Hosts, Policy};
 use crate::zone::{Identity, Zone, ZoneError};
 
 /// Reads the zone files anew, for a start or a reload.
@@ -287,6 +287,17 @@ impl State {
             }
         };
         if covered.len() == 1 { covered.pop() } else { None }
+    }
+
+    /// The hosts an update means; `None` is a text that is no name.
+    pub(super) fn meant(&self, grant: &Grant, hosts: &Hosts) -> Vec<Option<Name>> {
+        match hosts {
+            Hosts::Listed(names) => names.clone(),
+            Hosts::Implied(login) => {
+                let only = self.only_host(grant).map(|host| host.name.clone());
+                vec![only.or_else(|| login.clone())]
+            }
+        }
     }
 
     /// The served zone a name is in: the deepest one.

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
 use super::core::{Core, Published, Request, Unavailable};
+use super::heard::Heard;
 use super::operate::{known_account, known_host, known_key};
 use super::secrets::{MIN_PASSWORD, Passwords, hash_password};
 use super::view;
@@ -28,6 +29,9 @@ const GROUP: usize = 256;
 /// The longest sleep, so that a clock that was asked too early is asked again.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
+/// How long somebody who looks at hosts waits for the thread at most.
+const TAKE_IN: Duration = Duration::from_secs(1);
+
 /// The present moment, from whoever owns the clock.
 pub type Clock = Box<dyn Fn() -> Now + Send + Sync>;
 
@@ -38,6 +42,7 @@ pub struct Registry(Arc<Shared>);
 struct Shared {
     queue: SyncSender<Job>,
     published: Published,
+    heard: Arc<Heard>,
     store: Arc<dyn Store>,
     settings: Settings,
     passwords: Passwords,
@@ -55,6 +60,8 @@ enum Job {
     Zones(Vec<Zone>, oneshot::Sender<Result<String, CommandError>>),
     /// Do what time asks for, now.
     Tick(oneshot::Sender<()>),
+    /// Take in what was heard.
+    TakeIn(Option<oneshot::Sender<()>>),
     /// Write everything down and end.
     Stop,
 }
@@ -79,6 +86,7 @@ impl Registry {
         let shared = Arc::new(Shared {
             queue,
             published: core.published(),
+            heard: core.heard(),
             store: core.store(),
             settings,
             passwords: Passwords::new(),
@@ -125,15 +133,32 @@ impl Registry {
     /// Applies an update: the outcome of each host, in the order asked, once
     /// it is durable and visible. With [`crate::update::Hosts::Implied`] there
     /// is one outcome ([`Outcome::NotAName`] when no single host is meant).
-    pub async fn update(&self, grant: Grant, update: Update) -> Result<Vec<Outcome>, Unavailable> {
+    pub async fn update(&self, grant: Grant, update: &Update) -> Result<Vec<Outcome>, Unavailable> {
+        let Shared { queue, published, heard, settings, clock, .. } = &*self.0;
+        let hosts = published.state.load().meant(&grant, &update.hosts);
+        let quick = heard.answer(published, &hosts, &grant, update, &settings.policies, clock);
+        if let Some(answer) = quick {
+            if answer.wake {
+                // A full queue keeps the thread awake.
+                let _ = queue.try_send(Job::TakeIn(None));
+            }
+            return Ok(answer.outcomes);
+        }
         let (reply, answer) = oneshot::channel();
-        let job = Job::Decide(Request::Update { grant, update, reply });
-        self.0.queue.try_send(job).map_err(|_| Unavailable)?;
+        let on_its_way = heard.queue(&hosts);
+        let update = update.clone();
+        let job = Job::Decide(Request::Update { grant, update, reply, on_its_way });
+        queue.try_send(job).map_err(|_| Unavailable)?;
         answer.await.unwrap_or(Err(Unavailable))
     }
 
     /// Does what an operator asks.
     pub async fn command(&self, command: Command) -> Result<Reply, CommandError> {
+        if let Command::HostShow { .. } | Command::HostList { .. } | Command::Export { .. } =
+            command
+        {
+            self.take_in().await;
+        }
         let state = self.state();
         let now = (self.0.clock)();
         match command {
@@ -182,6 +207,15 @@ impl Registry {
                 self.decide(Command::AccountSet { name, password, blocked }).await
             }
             command => self.decide(command).await,
+        }
+    }
+
+    /// Has what was heard until now taken in, so that it is seen; not for
+    /// long, as the thread may be waiting for a disk that does not answer.
+    async fn take_in(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.0.queue.try_send(Job::TakeIn(Some(reply))).is_ok() {
+            let _ = tokio::time::timeout(TAKE_IN, answer).await;
         }
     }
 
@@ -315,6 +349,12 @@ fn run(mut core: Core, jobs: &Receiver<Job>, clock: &Clock, dump: Option<&Path>)
         }
         match other {
             None | Some(Job::Decide(_)) => {}
+            Some(Job::TakeIn(reply)) => {
+                core.take_heard();
+                if let Some(reply) = reply {
+                    let _ = reply.send(());
+                }
+            }
             Some(Job::Zones(zones, reply)) => {
                 let _ = reply.send(core.serve_zones(zones));
             }
@@ -330,6 +370,8 @@ fn run(mut core: Core, jobs: &Receiver<Job>, clock: &Clock, dump: Option<&Path>)
             Some(Job::Stop) => break,
         }
     }
+    core.heard().close();
+    core.take_heard();
     let now = clock();
     loop {
         if let Err(error) = core.write_heartbeats(now) {

@@ -19,6 +19,7 @@ mod operator;
 mod pages;
 mod parsed;
 mod programs;
+mod promises;
 mod scenarios;
 mod store;
 mod tidy;

@@ -38,6 +38,10 @@ pub struct World {
     pub step: Arc<AtomicI64>,
     /// Whether the disk takes nothing more.
     pub full: Arc<AtomicBool>,
+    /// Held: the disk writes nothing down until it is let go.
+    pub slow: Arc<Mutex<()>>,
+    /// Groups the disk was asked to write down, those that wait included.
+    pub groups: Arc<AtomicU64>,
     running: Option<(Registry, axum::Router)>,
     runtime: tokio::runtime::Runtime,
 }
@@ -55,6 +59,8 @@ impl World {
             clock: Arc::default(),
             step: Arc::default(),
             full: Arc::default(),
+            slow: Arc::default(),
+            groups: Arc::default(),
             running: None,
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
         }
@@ -81,7 +87,12 @@ impl World {
     pub fn start(&mut self) -> Result<(), String> {
         let mut opened = store::open(self.engine, &self.directory.path().join("data"))
             .map_err(|error| error.to_string())?;
-        opened.store = Box::new(Disk { store: opened.store, full: self.full.clone() });
+        opened.store = Box::new(Disk {
+            store: opened.store,
+            full: self.full.clone(),
+            slow: self.slow.clone(),
+            groups: self.groups.clone(),
+        });
         let clock = self.clock.clone();
         let step = self.step.clone();
         let since = clock.load(Ordering::Relaxed);
@@ -192,11 +203,13 @@ impl World {
     }
 }
 
-/// A store on a disk that can be full. What a real full disk does to each
+/// A store on a disk that can be full or slow. What a real full disk does to each
 /// engine is told in `faults/full_disk.rs`.
 struct Disk {
     store: Box<dyn Store>,
     full: Arc<AtomicBool>,
+    slow: Arc<Mutex<()>>,
+    groups: Arc<AtomicU64>,
 }
 
 impl Store for Disk {
@@ -205,6 +218,8 @@ impl Store for Disk {
     }
 
     fn commit(&self, group: &[Write]) -> Result<(), StoreError> {
+        self.groups.fetch_add(1, Ordering::SeqCst);
+        let _written = self.slow.lock();
         match self.full.load(Ordering::Relaxed) {
             true => Err(StoreError::Full),
             false => self.store.commit(group),

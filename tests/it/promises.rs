@@ -1,0 +1,127 @@
+//! What an answer to an update promises: `good` is seen by the next question,
+//! and `nochg` waits for nothing but what came before it.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hickory_proto::rr::RecordType;
+use truename::model::{Addresses, Grant, Holder, Name, Protocol};
+use truename::registry::{Command, HostSettings, Registry, Reply};
+use truename::store::Engine;
+use truename::update::{Hosts, Outcome, Report, Said, Update};
+
+use super::daemon::{Home, Login, body, lookup, until};
+use super::world::World;
+
+/// Clients that report at the same time, and how often each does.
+const CLIENTS: u8 = 4;
+const REPORTS: u8 = 100;
+
+/// No question that is asked after the last octet of `good` is answered with
+/// the address from before.
+#[test]
+fn good_is_seen_by_the_next_question() {
+    let home = Home::new();
+    let _running = home.start();
+    let logins: Vec<Login> =
+        (0..CLIENTS).map(|n| home.add_host(&format!("h{n}.dyn.example.org"), &[])).collect();
+    std::thread::scope(|scope| {
+        for (n, login) in (0..).zip(&logins) {
+            let home = &home;
+            scope.spawn(move || {
+                let mut stream = TcpStream::connect(home.http).unwrap();
+                for last in 0..REPORTS {
+                    let address = format!("192.0.{n}.{last}");
+                    assert_eq!(report(&mut stream, login, &address), format!("good {address}\n"));
+                    let name = format!("h{n}.dyn.example.org.");
+                    let answer = lookup(home.dns, &name, RecordType::A).expect("an answer");
+                    assert_eq!(answer.data, [address]);
+                }
+            });
+        }
+    });
+}
+
+/// A report on a connection that is kept, and the body of its answer.
+fn report(stream: &mut TcpStream, login: &Login, address: &str) -> String {
+    let basic = login.basic();
+    let request = format!(
+        "GET /nic/update?myip={address} HTTP/1.1\r\nHost: x\r\nAuthorization: {basic}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    while !body(&answer).ends_with('\n') {
+        let mut some = [0; 1024];
+        let count = stream.read(&mut some).unwrap();
+        assert!(count > 0, "the connection ended after {answer:?}");
+        answer.push_str(std::str::from_utf8(&some[..count]).unwrap());
+    }
+    body(&answer).to_owned()
+}
+
+/// While the disk is slow, `nochg` is told at once, unless an update of the
+/// same host came before it: then it is told after that, and knows of it.
+#[test]
+fn nochg_waits_only_for_what_came_before_it() {
+    let mut world = World::new(Engine::Redb, super::daemon::ZONE);
+    world.start().unwrap();
+    for host in ["stays", "moves"] {
+        let settings = HostSettings::default();
+        let name = format!("{host}.dyn.example.org").parse().unwrap();
+        let added = world.command(Command::HostAdd { name, settings, key: true });
+        assert!(matches!(added, Ok(Reply::HostAdded { .. })));
+    }
+    let registry = world.registry().clone();
+    let told = |host: &str, last: u8| in_time(registry.clone(), update(host, last));
+    assert_eq!(told("stays", 1), Outcome::Moved(at(1)));
+    assert_eq!(told("moves", 1), Outcome::Moved(at(1)));
+
+    let groups = world.groups.load(Ordering::SeqCst);
+    let slow = world.slow.clone();
+    let held = slow.lock().unwrap();
+    let in_background = |host: &str, last: u8| {
+        let (registry, update) = (registry.clone(), update(host, last));
+        std::thread::spawn(move || in_time(registry, update))
+    };
+    let away = in_background("moves", 2);
+    until("the disk is asked", Duration::from_secs(30), || {
+        (world.groups.load(Ordering::SeqCst) > groups).then_some(())
+    });
+    assert_eq!(told("stays", 1), Outcome::Kept(at(1)));
+    // Where it still is as far as the DNS knows.
+    let back = in_background("moves", 1);
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(!back.is_finished(), "it overtook the update before it");
+    drop(held);
+    assert_eq!(away.join().unwrap(), Outcome::Moved(at(2)));
+    assert_eq!(back.join().unwrap(), Outcome::Moved(at(1)));
+    assert_eq!(told("moves", 1), Outcome::Kept(at(1)));
+}
+
+fn at(last: u8) -> Addresses {
+    Addresses { v4: Some([192, 0, 2, last].into()), v6: None }
+}
+
+/// A report by the host itself.
+fn update(host: &str, last: u8) -> (Grant, Update) {
+    let name: Name = format!("{host}.dyn.example.org").parse().unwrap();
+    let grant = Grant { holder: Holder::Host(name.clone()), hosts: Vec::new(), key: None };
+    let update = Update {
+        hosts: Hosts::Listed(vec![Some(name)]),
+        report: Report::Addresses { v4: Said::Is([192, 0, 2, last].into()), v6: Said::Nothing },
+        protocol: Protocol::Dyndns2,
+        source: SocketAddr::from(([192, 0, 2, last], 1)).ip(),
+    };
+    (grant, update)
+}
+
+/// What becomes of an update, which takes some seconds at most.
+fn in_time(registry: Registry, (grant, update): (Grant, Update)) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let outcomes = runtime.block_on(async {
+        tokio::time::timeout(Duration::from_secs(30), registry.update(grant, &update)).await
+    });
+    outcomes.expect("an answer in time").expect("an answer")[0]
+}
