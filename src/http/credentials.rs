@@ -1,6 +1,8 @@
 //! What a client presents to prove who it is: in `Authorization`, in the
 //! userinfo of an absolute URL, in the query, in a form.
 
+use std::sync::LazyLock;
+
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use data_encoding::{BASE64_NOPAD, Encoding, Specification};
@@ -63,11 +65,13 @@ fn authorization(value: &[u8], logins: &mut Vec<Login>) {
 
 /// Base64 with or without padding, whatever the unused bits of its end say.
 fn base64(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut specification: Specification = BASE64_NOPAD.specification();
-    specification.check_trailing_bits = false;
-    specification.ignore.push_str(" \t=");
-    let lenient: Encoding = specification.encoding().ok()?;
-    lenient.decode(bytes).ok()
+    static LENIENT: LazyLock<Encoding> = LazyLock::new(|| {
+        let mut specification: Specification = BASE64_NOPAD.specification();
+        specification.check_trailing_bits = false;
+        specification.ignore.push_str(" \t=");
+        specification.encoding().expect("BASE64_NOPAD has none of these characters")
+    });
+    LENIENT.decode(bytes).ok()
 }
 
 /// `user:password`. The password may hold colons, the user may not
