@@ -16,7 +16,7 @@ REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 # Programs from Debian, and the packages of each.
 PROGRAMS = {"nsd": ["nsd"], "knotd": ["knot"], "named": ["bind9"],
             "pdns_server": ["pdns-server", "pdns-backend-bind"], "yadifad": ["yadifa"],
-            "dnsperf": ["dnsperf"], "taskset": ["util-linux"], "cc": ["gcc", "libc6-dev"]}
+            "dnsperf": ["dnsperf"], "taskset": ["util-linux"], "strace": ["strace"], "cc": ["gcc", "libc6-dev"]}
 POLICY = "/usr/sbin/policy-rc.d"
 # Which of the cores a process has for itself: what is measured, and who asks.
 SERVER, CLIENT = 0, -1

@@ -14,8 +14,7 @@ fn the_benchmark_runs() {
     let said = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{errors}");
-    let rows =
-        ["truename", "nsd", "knot", "fdatasync in place", "truename, sled", "truename, redb"];
+    let rows = ["truename", "nsd", "knot", "BIND", "truename, sled", "truename, redb", "nochg"];
     for row in rows {
         assert!(said.contains(&format!("\n| {row} | ")), "no figure for {row}:\n{said}");
     }

@@ -1,5 +1,5 @@
-"""Durable updates: dyndns2 over HTTP, each acknowledged after an fsync,
-beside what fdatasync on the same disk gives."""
+"""Durable updates: dyndns2 over HTTP, each acknowledged after an fsync, beside
+RFC 2136 to BIND and Knot from as many clients, and beside what the disk gives."""
 
 import json
 import subprocess
@@ -9,63 +9,96 @@ import servers
 from table import middle, of, spread, table
 
 ENGINES = ["sled", "redb"]
-# What the disk alone gives: 256 octets and an fdatasync, one writer.
-BARE = {"overwrite": "fdatasync in place", "append": "fdatasync, growing file"}
+# Of what truename writes down for an update, the host's row and the change's.
+RECORD = 450
 
 
 def measure(bench):
-    rounds, seconds = bench.choose("rounds", 3, 1), bench.choose("seconds", 5, 1)
-    numbers = [4] if bench.smoke else [1, 16, 128]
+    rounds, seconds = bench.choose("rounds", 5, 1), bench.choose("seconds", 4, 1)
+    numbers = [4] if bench.smoke else [1, 16, 64]
     load = bench.compiled("load.rs")
-    rows = {}
-    running = {engine: start(bench, engine, max(numbers)) for engine in ENGINES}
+    ours = {f"truename, {engine}": start(bench, engine, max(numbers)) for engine in ENGINES}
+    peers = {"BIND": bind(bench, max(numbers)), "Knot": knot(bench, max(numbers))}
+    results = {}
     for _ in range(rounds):
-        for kind, what in BARE.items():
-            rows.setdefault((what, 1), []).append(run(load, kind, bench.directory, seconds))
         for clients in numbers:
-            for engine, (address, token) in running.items():
-                rows.setdefault((f"truename, {engine}", clients), []).append(
-                    run(load, "http", address, token, clients, seconds))
-    base = [rate for rate, *_ in rows[(BARE["overwrite"], 1)]]
-    lines = []
-    for (what, clients), results in rows.items():
-        rates, p50, p99 = zip(*results)
-        lines.append([what, str(clients), middle(rates), spread(rates), of(rates, base),
-                      middle(p50), middle(p99)])
-    table("Durable updates over HTTP",
-          ["what", "clients", "updates/s, median", "lowest - highest", "of fdatasync in place",
-           "p50 us", "p99 us"], lines, f"{rounds} rounds of {seconds:g} s")
+            def turn(what, *words):
+                results.setdefault((what, clients), []).append(run(load, *words))
+            turn("one fdatasync", "overwrite", bench.directory, seconds)
+            turn("the disk's group commit", "group", bench.directory, clients, RECORD, seconds)
+            for name, server in ours.items():
+                turn(name, "http", server.http, server.token, "good", clients, seconds)
+            for name, server in peers.items():
+                turn(name, "update", f"127.0.0.1:{server.port}", clients, seconds)
+    for clients in numbers:
+        rows = []
+        for what in ["the disk's group commit", *peers, *ours]:
+            rates, p50, p99, _ = zip(*results[what, clients])
+            base = lambda other: [rate for rate, *_ in results[other, clients]]
+            fsync = [p50 for _, p50, *_ in results["one fdatasync", clients]]
+            rows.append([what, middle(rates), spread(rates), of(rates, base("the disk's group commit")),
+                         of(rates, base("BIND")), of(rates, base("Knot")), middle(p50),
+                         of(p50, fsync), middle(p99)])
+        table(f"Durable updates, {clients} clients",
+              ["what", "updates/s, median", "lowest - highest", "of the disk's", "of BIND", "of Knot",
+               "p50 us", "p50 in fdatasyncs", "p99 us"],
+              rows, f"{rounds} rounds of {seconds:g} s")
+    for server in [*ours.values(), *peers.values()]:
+        machine.stop(server.process)
 
 
 def run(*words):
-    """Changes a second, median and 99th percentile of the time each took in us."""
+    """Changes a second; median, 99th percentile and longest of the time each took in us."""
     said = machine.said_by([str(word) for word in words], core=None)
     return tuple(float(word) for word in said.split())
 
 
-def start(bench, engine, hosts):
-    directory = bench.folder(f"updates-{engine}")
-    bench.folder(f"updates-{engine}", "zones")
-    machine.write(directory, "zones/dyn.example.org.zone",
-                  "$ORIGIN dyn.example.org.\n$TTL 60\n"
-                  "@ SOA ns1 hostmaster 1 3600 600 604800 60\n@ NS ns1\nns1 A 192.0.2.53\n")
-    port = machine.free_port()
-    address = f"127.0.0.1:{machine.free_port()}"
+def start(bench, engine, hosts, folder="updates", core=None, lease=None):
+    """truename with hosts h0, h1, ... and a token for all of them."""
+    directory = bench.folder(f"{folder}-{engine}")
+    bench.folder(f"{folder}-{engine}", "zones")
+    zone(directory, "zones/dyn.example.org.zone", 0)
+    server = servers.Server(f"truename on {engine}", None, machine.free_port(), directory)
+    server.http = f"127.0.0.1:{machine.free_port()}"
     config = machine.write(directory, "truename.toml", f"""
 data = "data"
 store = "{engine}"
 zones = ["zones"]
 [dns]
-listen = ["127.0.0.1:{port}"]
+listen = ["127.0.0.1:{server.port}"]
+threads = 1
 [http]
-listen = ["{address}"]
+listen = ["{server.http}"]
 """)
-    process = bench.launch([bench.truename, "--config", config], directory, core=None)
-    servers.wait_for_answer(servers.Server(f"truename on {engine}", process, port, directory))
-    command = lambda *words: subprocess.run([bench.truename, "--config", config, "--json", *words],
-                                            check=True, capture_output=True, text=True).stdout
-    command("account", "add", "bench")
-    token = json.loads(command("key", "add", "--account", "bench"))["value"]["token"]
+    server.process = bench.launch([bench.truename, "--config", config], directory, core=core)
+    servers.wait_for_answer(server)
+    server.command = lambda *words: subprocess.run(
+        [bench.truename, "--config", config, "--json", *words],
+        check=True, capture_output=True, text=True).stdout
+    server.command("account", "add", "bench")
+    key = json.loads(server.command("key", "add", "--account", "bench"))
+    server.token = key["value"]["token"]
     for n in range(hosts):
-        command("host", "add", f"h{n}.dyn.example.org", "--owner", "bench", "--no-key")
-    return address, token
+        server.command("host", "add", f"h{n}.dyn.example.org", "--owner", "bench", "--no-key")
+    return server
+
+
+def zone(directory, name, hosts):
+    return machine.write(directory, name,
+                         "$ORIGIN dyn.example.org.\n$TTL 60\n"
+                         "@ SOA ns1 hostmaster 1 3600 600 604800 60\n@ NS ns1\nns1 A 192.0.2.53\n"
+                         + "".join(f"h{n} A 192.0.2.1\n" for n in range(hosts)))
+
+
+def bind(bench, hosts):
+    file = zone(bench.folder("updates-bind"), "zone", hosts)
+    server = servers.start(bench, "bind-updates", ["named", "-f", "-c", "{config}"], "updates-bind", file, core=None)
+    servers.wait_for_answer(server)
+    return server
+
+
+def knot(bench, hosts):
+    file = zone(bench.folder("updates-knot"), "zone", hosts)
+    server = servers.start(bench, "knot-updates", ["knotd", "-c", "{config}"], "updates-knot", file, core=None)
+    servers.wait_for_answer(server)
+    return server
