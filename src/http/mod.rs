@@ -39,7 +39,7 @@ pub use accept::{BindError, Server, converse, serve};
 
 use crate::model::{Grant, Name};
 use crate::registry::{Auth, Registry};
-use crate::update::Hosts;
+use crate::update::{Hosts, Outcome};
 use dyndns2::{Answer, Asked};
 use parameters::Parameters;
 use proxies::Source;
@@ -261,7 +261,14 @@ fn log(request: &Parts, asked: &Asked, answer: &Answer, body: &str) {
         tracing::debug!(%source, ?agent, credentials = asked.logins.len(), "{outcome}");
         return;
     }
-    tracing::info!(%source, ?agent, hosts = %names(&asked.update.hosts), "{outcome}");
+    // A host that is where it was says so every few minutes, all of them: that
+    // it does is kept with the host, and not news.
+    let kept = |outcome: &Outcome| matches!(outcome, Outcome::Kept(_));
+    if matches!(answer, Answer::Outcomes(outcomes) if outcomes.iter().all(kept)) {
+        tracing::debug!(%source, ?agent, hosts = %names(&asked.update.hosts), "{outcome}");
+    } else {
+        tracing::info!(%source, ?agent, hosts = %names(&asked.update.hosts), "{outcome}");
+    }
     for hint in &asked.hints {
         tracing::warn!(%source, ?agent, "{}", hint.sentence());
     }
