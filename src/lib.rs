@@ -6,6 +6,7 @@
 
 // 0: words; bytes of DNS messages
 pub mod model;
+mod prefetch;
 pub mod wire;
 
 // 1: what is served, rendered

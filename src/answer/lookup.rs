@@ -3,8 +3,8 @@
 
 use super::reply::{QNAME, Reply, Section};
 use crate::model::MAX_NAME;
-use crate::wire::{HEADER, Question, RecordType, lower_name, rcode};
-use crate::zone::{Kind, Node, Records, Snapshot};
+use crate::wire::{HEADER, RecordType, rcode};
+use crate::zone::{Kind, Node, Records, Snapshot, Spot};
 
 /// How many CNAME records of one zone are followed for one question. Longer
 /// chains are somebody's mistake; a resolver asks on from where we stop.
@@ -26,36 +26,51 @@ impl Wanted<'_> {
     }
 }
 
-/// Answers a question in class IN.
-pub fn find(snapshot: &Snapshot, question: &Question<'_>, reply: &mut Reply<'_>) {
-    let mut buffer = [0; MAX_NAME];
-    let mut wanted = Wanted { name: lower_name(question.name, &mut buffer), at: QNAME };
-    let Some(closest) = snapshot.closest(wanted.name) else {
+/// Answers a question in class IN for a name, in lower case, whose spot in
+/// the Snapshot is known.
+#[inline]
+pub fn find(
+    snapshot: &Snapshot,
+    name: &[u8],
+    spot: Spot<'_>,
+    rtype: RecordType,
+    reply: &mut Reply<'_>,
+) {
+    let wanted = Wanted { name, at: QNAME };
+    let Some(closest) = snapshot.closest_from(spot, name) else {
         reply.rcode = rcode::REFUSED;
         return;
     };
-    if question.rtype == RecordType::DS && answer_above(snapshot, closest, wanted, reply) {
+    if rtype == RecordType::DS && answer_above(snapshot, closest, wanted, reply) {
         return;
     }
-    let zone = closest.zone;
-    let mut closest = closest;
+    if let Step::Follow(next) = step(snapshot, closest, wanted, rtype, reply) {
+        follow(snapshot, closest.zone, wanted, next, rtype, reply);
+    }
+}
+
+/// Goes on from the first CNAME.
+fn follow<'s>(
+    snapshot: &'s Snapshot,
+    zone: u32,
+    asked: Wanted<'s>,
+    mut next: Wanted<'s>,
+    rtype: RecordType,
+    reply: &mut Reply<'_>,
+) {
     // The names whose CNAME is in the answer already, so that a loop ends.
     let mut passed: [&[u8]; MAX_CHAIN] = [&[]; MAX_CHAIN];
-    let mut hops = 0;
-    loop {
-        let step = step(snapshot, closest, wanted, question.rtype, reply);
-        let Step::Follow { name, at } = step else { return };
-        passed[hops] = wanted.name;
-        hops += 1;
-        if hops == MAX_CHAIN || passed[..hops].contains(&name) {
+    passed[0] = asked.name;
+    for hops in 1..MAX_CHAIN {
+        if passed[..hops].contains(&next.name) {
             return;
         }
-        wanted = Wanted { name, at };
+        passed[hops] = next.name;
         // What lies in another zone is that zone's to answer.
-        match snapshot.closest(name) {
-            Some(next) if next.zone == zone => closest = next,
-            _ => return,
-        }
+        let closest = snapshot.closest(next.name).filter(|closest| closest.zone == zone);
+        let Some(closest) = closest else { return };
+        let Step::Follow(then) = step(snapshot, closest, next, rtype, reply) else { return };
+        next = then;
     }
 }
 
@@ -63,19 +78,20 @@ pub fn find(snapshot: &Snapshot, question: &Question<'_>, reply: &mut Reply<'_>)
 enum Step<'s> {
     /// The answer is complete.
     Done,
-    /// A CNAME was added: this is the name to look for, and where it stands.
-    Follow { name: &'s [u8], at: u16 },
+    /// A CNAME was added: this is the name to look for.
+    Follow(Wanted<'s>),
 }
 
 /// Looks for one name, its closest encloser found.
+#[inline]
 fn step<'s>(
     snapshot: &'s Snapshot,
-    closest: &'s Node,
+    closest: Node<'s>,
     wanted: Wanted<'_>,
     rtype: RecordType,
     reply: &mut Reply<'_>,
 ) -> Step<'s> {
-    let exists = closest.name.wire().len() == wanted.name.len();
+    let exists = closest.name.len() == wanted.name.len();
     match closest.kind {
         // The delegation's DS is the parent's, ours (RFC 4035 §3.1.4.1).
         Kind::Cut if exists && rtype == RecordType::DS => {}
@@ -91,7 +107,7 @@ fn step<'s>(
         negative(snapshot, closest.zone, wanted, reply);
         return Step::Done;
     };
-    let records = node.records();
+    let records = node.records;
     let asked = match rtype {
         // One set of those there are (RFC 8482 §4.1).
         RecordType::ANY => records.first_type().map_or(Records(&[]), |first| records.of(first)),
@@ -114,15 +130,15 @@ fn step<'s>(
         reply.truncate();
         return Step::Done;
     }
-    Step::Follow { name: cname.rdata(), at: at as u16 }
+    Step::Follow(Wanted { name: cname.rdata(), at: at as u16 })
 }
 
 /// What `*` below the closest encloser has (RFC 4592 §3.3.1).
-fn wildcard<'s>(snapshot: &'s Snapshot, closest: &Node) -> Option<&'s Node> {
+fn wildcard<'s>(snapshot: &'s Snapshot, closest: Node<'_>) -> Option<Node<'s>> {
     if !closest.wildcard {
         return None;
     }
-    let encloser = closest.name.wire();
+    let encloser = closest.name;
     let mut star = [0; MAX_NAME];
     let name = star.get_mut(..2 + encloser.len())?;
     name[..2].copy_from_slice(b"\x01*");
@@ -144,11 +160,11 @@ fn negative(snapshot: &Snapshot, zone: u32, wanted: Wanted<'_>, reply: &mut Repl
 /// not such a question.
 fn answer_above(
     snapshot: &Snapshot,
-    closest: &Node,
+    closest: Node<'_>,
     wanted: Wanted<'_>,
     reply: &mut Reply<'_>,
 ) -> bool {
-    let exists = closest.name.wire().len() == wanted.name.len();
+    let exists = closest.name.len() == wanted.name.len();
     if !exists || closest.kind != Kind::Apex {
         return false;
     }
@@ -163,19 +179,19 @@ fn answer_above(
 
 /// Refers to the servers of the delegation that `below` lies in. The answer
 /// stays authoritative if a CNAME of ours led here.
-fn refer(snapshot: &Snapshot, below: &Node, wanted: Wanted<'_>, reply: &mut Reply<'_>) {
+fn refer(snapshot: &Snapshot, below: Node<'_>, wanted: Wanted<'_>, reply: &mut Reply<'_>) {
     let mut cut = below;
     while cut.kind == Kind::Glue {
-        let name = cut.name.wire();
+        let name = cut.name;
         let parent = snapshot.node(&name[1 + usize::from(name[0])..]);
         cut = parent.expect("glue has its delegation above it");
     }
     if wanted.at == QNAME {
         reply.clear_aa();
     }
-    let servers = cut.records().of(RecordType::NS);
+    let servers = cut.records.of(RecordType::NS);
     let start = reply.end();
-    if !reply.add(Section::Authority, wanted.ancestor(cut.name.wire()), servers) {
+    if !reply.add(Section::Authority, wanted.ancestor(cut.name), servers) {
         return reply.truncate();
     }
     // Without the addresses of servers that lie in what they serve nobody
@@ -186,14 +202,14 @@ fn refer(snapshot: &Snapshot, below: &Node, wanted: Wanted<'_>, reply: &mut Repl
             let target = record.rdata();
             let name_at = (at + record.size() - target.len()) as u16;
             at += record.size();
-            if is_within(target, cut.name.wire()) != in_domain || reply.is_truncated() {
+            if is_within(target, cut.name) != in_domain || reply.is_truncated() {
                 continue;
             }
             let Some(node) = snapshot.node(target).filter(|node| node.zone == cut.zone) else {
                 continue;
             };
             for rtype in [RecordType::A, RecordType::AAAA] {
-                let glue = node.records().of(rtype);
+                let glue = node.records.of(rtype);
                 if !reply.add(Section::Additional, name_at, glue) && in_domain {
                     reply.truncate();
                 }

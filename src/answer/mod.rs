@@ -1,16 +1,15 @@
 //! The answering core: request bytes in, answer bytes out. Pure: no lock, no
 //! allocation beyond `out`, no disk, no clock. Every DNS transport asks it.
 
+mod asked;
 mod chaos;
 mod lookup;
 mod reply;
 mod request;
 
-use crate::wire::{CLASS_CH, CLASS_IN, HEADER, Question, RecordType, opcode, rcode, u16_at};
 use crate::zone::Snapshot;
 
-use reply::Reply;
-use request::Extra;
+pub use asked::Asked;
 
 /// What a transport knows about a request.
 #[derive(Clone, Copy, Debug)]
@@ -61,46 +60,7 @@ pub enum Why {
 /// Answers one request. `out` is cleared first and holds the whole answer
 /// (without TCP's length) when the verdict is [`Verdict::Sent`].
 pub fn answer(snapshot: &Snapshot, request: &[u8], meta: &Meta, out: &mut Vec<u8>) -> Verdict {
-    out.clear();
-    if request.len() < HEADER || request[2] & 0x80 != 0 {
-        return Verdict::Drop;
-    }
-    match (request[2] >> 3) & 15 {
-        opcode::QUERY => {}
-        opcode::UPDATE => return Verdict::Slow(Why::Update),
-        opcode::NOTIFY => return Verdict::Slow(Why::Notify),
-        _ => return Reply::bare(out, request, rcode::NOTIMP),
-    }
-    // RFC 9619: a query has one question.
-    let one_question = u16_at(request, 4) == Some(1);
-    let Some(question) = Question::read(request).filter(|_| one_question) else {
-        return Reply::bare(out, request, rcode::FORMERR);
-    };
-    let edns = match request::extra(request, question.end()) {
-        Extra::None => None,
-        Extra::Edns(edns) => Some(edns),
-        Extra::Signed => return Verdict::Slow(Why::Signed),
-        Extra::Malformed => {
-            Reply::new(out, request, &question, None, meta).refuse(rcode::FORMERR);
-            return Verdict::Sent;
-        }
-    };
-    let transfer = matches!(question.rtype, RecordType::AXFR | RecordType::IXFR);
-    if transfer && question.class == CLASS_IN && edns.is_none_or(|edns| edns.version == 0) {
-        return Verdict::Slow(Why::Transfer);
-    }
-    let mut reply = Reply::new(out, request, &question, edns, meta);
-    match question.class {
-        _ if edns.is_some_and(|edns| edns.version > 0) => reply.rcode = rcode::BADVERS,
-        // Questions nobody asks any more: which mail agents have this name
-        // (RFC 1035 §3.2.3), and the type that is none (RFC 6895 §3.1).
-        _ if matches!(question.rtype, RecordType(0) | RecordType::MAILA | RecordType::MAILB) => {
-            reply.rcode = rcode::NOTIMP;
-        }
-        CLASS_IN => lookup::find(snapshot, &question, &mut reply),
-        CLASS_CH => chaos::find(snapshot.identity(), &question, &mut reply),
-        _ => reply.rcode = rcode::REFUSED,
-    }
-    reply.finish();
-    Verdict::Sent
+    let mut asked = Asked::new();
+    asked.read(request);
+    asked.answer(snapshot, snapshot.spot(asked.name()), request, meta, out)
 }

@@ -2,7 +2,7 @@
 
 use super::request::Edns;
 use super::{MAX_UDP, Meta, Verdict};
-use crate::wire::{HEADER, Question, RecordType, flag, rcode, u16_at};
+use crate::wire::{HEADER, RecordType, flag, rcode, u16_at};
 use crate::zone::Records;
 
 /// The shortest datagram every client takes (RFC 1035 §4.2.1), and so the
@@ -49,15 +49,15 @@ impl<'a> Reply<'a> {
         Verdict::Sent
     }
 
-    /// Header and question as they came.
+    /// Header and question as they came: all of `question`.
+    #[inline]
     pub fn new(
         out: &'a mut Vec<u8>,
-        request: &[u8],
-        question: &Question<'_>,
+        question: &[u8],
         edns: Option<Edns>,
         meta: &Meta,
     ) -> Reply<'a> {
-        out.extend_from_slice(&request[..question.end()]);
+        out.extend_from_slice(question);
         out[6..HEADER].fill(0);
         let client = match edns {
             _ if meta.stream => usize::MAX,
@@ -93,20 +93,18 @@ impl<'a> Reply<'a> {
     /// none: `false` if they do not fit.
     pub fn add(&mut self, section: Section, owner: u16, records: Records<'_>) -> bool {
         let start = self.out.len();
-        if start + records.0.len() > self.limit {
-            return false;
-        }
-        self.out.extend_from_slice(records.0);
-        let pointer = (0xc000 | owner).to_be_bytes();
-        let mut at = start;
+        let owner = (0xc000 | owner).to_be_bytes();
+        let mut count = 0;
         for record in records {
-            // They come with a pointer to the question's name.
-            if owner != QNAME {
-                self.out[at..at + 2].copy_from_slice(&pointer);
+            if self.out.len() + record.size() > self.limit {
+                self.out.truncate(start);
+                return false;
             }
-            at += record.size();
-            self.counts[section as usize] += 1;
+            self.out.extend_from_slice(&owner);
+            self.out.extend_from_slice(record.rendered());
+            count += 1;
         }
+        self.counts[section as usize] += count;
         true
     }
 
@@ -130,12 +128,6 @@ impl<'a> Reply<'a> {
         self.counts[Section::Answer as usize] += 1;
     }
 
-    /// Completes the message: nothing but this code.
-    pub fn refuse(mut self, rcode: u16) {
-        self.rcode = rcode;
-        self.finish();
-    }
-
     /// Completes the message.
     pub fn finish(mut self) {
         if self.rcode != rcode::NOERROR && self.rcode != rcode::NXDOMAIN {
@@ -147,7 +139,7 @@ impl<'a> Reply<'a> {
             let [high, low] = (MAX_UDP as u16).to_be_bytes();
             let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
             let upper = (self.rcode >> 4) as u8;
-            self.out.extend([
+            self.out.extend_from_slice(&[
                 0,
                 0,
                 RecordType::OPT.0 as u8,

@@ -7,9 +7,9 @@
 //! This is the one file with `unsafe` in it. What makes each block sound is
 //! written beside it; the common ground is:
 //! - what a header points to lies in the vectors of one [`Batch`], which never
-//!   grow and live as long as the headers; the pointers come from
-//!   `Vec::as_mut_ptr`, are set anew before each call with the length of what
-//!   they point to, and only the kernel follows them;
+//!   grow and live as long as the headers, or in the buffer of an answer, whose
+//!   header is written right before the call; lengths are set anew before each
+//!   call; and only the kernel follows the pointers;
 //! - the all-zero value is valid for each C struct used (integers, byte arrays
 //!   and null pointers only).
 
@@ -30,11 +30,13 @@ use socket2::Socket;
 use crate::answer::MAX_UDP;
 
 /// Datagrams taken and answers sent in one system call.
-const BATCH: usize = 64;
+pub const BATCH: usize = 64;
 
 /// The longest request taken, in octets; a longer one is dropped. Our OPT
-/// record promises [`MAX_UDP`]; the rest is for those who do not listen.
-const REQUEST: usize = 4096;
+/// record promises [`MAX_UDP`]; the rest is for those who do not listen. An
+/// odd number of cache lines: at distances of a power of two all requests of
+/// a batch would fight for the same few places of the processor's cache.
+const REQUEST: usize = 63 * 64;
 
 /// The kernel's queue for a socket, in octets: some milliseconds of the
 /// highest rate one thread answers. The kernel lowers it to
@@ -93,27 +95,28 @@ impl WayBack {
             From::V6(info) => Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into()),
         }
     }
+}
 
-    /// The sender's address.
-    pub fn peer(&self) -> Option<SocketAddr> {
-        let room = self.name_length as usize;
-        match libc::c_int::from(self.name.ss_family) {
-            libc::AF_INET if room >= size_of::<libc::sockaddr_in>() => {
-                // SAFETY: sockaddr_storage is as large and as aligned as any
-                // socket address, and the family says which one it holds.
-                let v4 = unsafe { &*(&raw const self.name).cast::<libc::sockaddr_in>() };
-                let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
-                Some(SocketAddrV4::new(ip, u16::from_be(v4.sin_port)).into())
-            }
-            libc::AF_INET6 if room >= size_of::<libc::sockaddr_in6>() => {
-                // SAFETY: as above.
-                let v6 = unsafe { &*(&raw const self.name).cast::<libc::sockaddr_in6>() };
-                let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
-                let port = u16::from_be(v6.sin6_port);
-                Some(SocketAddrV6::new(ip, port, v6.sin6_flowinfo, v6.sin6_scope_id).into())
-            }
-            _ => None,
+/// An address as the kernel gives it; its first `length` octets count.
+#[inline]
+fn socket_address(name: &libc::sockaddr_storage, length: libc::socklen_t) -> Option<SocketAddr> {
+    let room = length as usize;
+    match libc::c_int::from(name.ss_family) {
+        libc::AF_INET if room >= size_of::<libc::sockaddr_in>() => {
+            // SAFETY: sockaddr_storage is as large and as aligned as any
+            // socket address, and the family says which one it holds.
+            let v4 = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in>() };
+            let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
+            Some(SocketAddrV4::new(ip, u16::from_be(v4.sin_port)).into())
         }
+        libc::AF_INET6 if room >= size_of::<libc::sockaddr_in6>() => {
+            // SAFETY: as above.
+            let v6 = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in6>() };
+            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+            let port = u16::from_be(v6.sin6_port);
+            Some(SocketAddrV6::new(ip, port, v6.sin6_flowinfo, v6.sin6_scope_id).into())
+        }
+        _ => None,
     }
 }
 
@@ -126,7 +129,7 @@ struct Control([u8; CONTROL]);
 /// CMSG_SPACE(sizeof(in6_pktinfo)) is 40 on 64-bit systems, the largest used.
 const CONTROL: usize = 64;
 
-/// One request's octets, on a page of its own.
+/// One request's octets.
 #[derive(Clone)]
 #[repr(align(64))]
 struct Request([u8; REQUEST]);
@@ -137,10 +140,15 @@ pub struct Batch {
     answers: Vec<Vec<u8>>,
     names: Vec<libc::sockaddr_storage>,
     controls: Vec<Control>,
-    pieces: Vec<libc::iovec>,
-    headers: Vec<libc::mmsghdr>,
-    /// Which answers [`Batch::send`] sends: indices that rise.
-    pub order: [usize; BATCH],
+    /// Pieces and headers to receive by, one for each request.
+    received: (Vec<libc::iovec>, Vec<libc::mmsghdr>),
+    /// The same to send by: the answers that go out, closed up.
+    sent: (Vec<libc::iovec>, Vec<libc::mmsghdr>),
+    /// How many headers of `received` the kernel has written to.
+    used: usize,
+    /// Which datagrams are answered: the first `ready`.
+    order: [usize; BATCH],
+    ready: usize,
 }
 
 impl Batch {
@@ -148,56 +156,83 @@ impl Batch {
     pub fn new() -> Batch {
         // SAFETY: zero is a valid value of these C structs (see the top).
         let (name, piece, header) = unsafe { (zeroed(), zeroed(), zeroed()) };
-        Batch {
+        let mut batch = Batch {
             requests: vec![Request([0; REQUEST]); BATCH],
             answers: (0..BATCH).map(|_| Vec::with_capacity(MAX_UDP)).collect(),
             names: vec![name; BATCH],
             controls: vec![Control([0; CONTROL]); BATCH],
-            pieces: vec![piece; BATCH],
-            headers: vec![header; BATCH],
+            received: (vec![piece; BATCH], vec![header; BATCH]),
+            sent: (vec![piece; BATCH], vec![header; BATCH]),
+            used: BATCH,
             order: [0; BATCH],
+            ready: 0,
+        };
+        let (requests, names) = (batch.requests.as_mut_ptr(), batch.names.as_mut_ptr());
+        let controls = batch.controls.as_mut_ptr();
+        let (pieces, headers) = (&mut batch.received.0, &mut batch.received.1);
+        let first_piece = pieces.as_mut_ptr();
+        for (at, header) in headers.iter_mut().enumerate() {
+            let header = &mut header.msg_hdr;
+            // SAFETY: all vectors have BATCH elements.
+            unsafe {
+                (*first_piece.add(at)).iov_base = requests.add(at).cast();
+                (*first_piece.add(at)).iov_len = REQUEST;
+                header.msg_name = names.add(at).cast();
+                header.msg_iov = first_piece.add(at);
+                header.msg_control = controls.add(at).cast();
+            }
+            header.msg_iovlen = 1;
         }
+        batch
     }
 
     /// Waits for a datagram and takes up to [`BATCH`]; how many there are.
     pub fn receive(&mut self, fd: RawFd) -> io::Result<usize> {
-        let (requests, names) = (self.requests.as_mut_ptr(), self.names.as_mut_ptr());
-        let (controls, pieces) = (self.controls.as_mut_ptr(), self.pieces.as_mut_ptr());
-        for (at, header) in self.headers.iter_mut().enumerate() {
+        self.ready = 0;
+        // What the kernel wrote over the last time.
+        for header in &mut self.received.1[..self.used] {
             let header = &mut header.msg_hdr;
-            // SAFETY: all five vectors have BATCH elements.
-            unsafe {
-                (*pieces.add(at)).iov_base = requests.add(at).cast();
-                (*pieces.add(at)).iov_len = REQUEST;
-                header.msg_name = names.add(at).cast();
-                header.msg_iov = pieces.add(at);
-                header.msg_control = controls.add(at).cast();
-            }
             header.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-            header.msg_iovlen = 1;
             header.msg_controllen = CONTROL as _;
             header.msg_flags = 0;
         }
-        let headers = self.headers.as_mut_ptr();
-        // SAFETY: `headers` has BATCH elements, set just now.
+        self.used = BATCH;
+        let headers = self.received.1.as_mut_ptr();
+        // SAFETY: `headers` has BATCH elements, which point to where the
+        // kernel may write (see `new`), and how much is set above.
         let received = unsafe {
             libc::recvmmsg(fd, headers, BATCH as _, libc::MSG_WAITFORONE as _, null_mut())
         };
-        usize::try_from(received).map_err(|_| io::Error::last_os_error())
+        let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+        self.used = received;
+        Ok(received)
     }
 
     /// The length of the datagram at `at`; `None` if it did not fit, and for
     /// the empty one that stands for a socket shut down.
+    #[inline]
     pub fn length(&self, at: usize) -> Option<usize> {
-        let header = &self.headers[at];
+        let header = &self.received.1[at];
         let whole = header.msg_hdr.msg_flags & libc::MSG_TRUNC == 0 && header.msg_len > 0;
         whole.then_some(header.msg_len as usize)
+    }
+
+    /// The request at `at`; empty if it did not come whole.
+    #[inline]
+    pub fn request(&self, at: usize) -> &[u8] {
+        &self.requests[at].0[..self.length(at).unwrap_or(0)]
+    }
+
+    /// Who sent the datagram at `at`.
+    #[inline]
+    pub fn peer(&self, at: usize) -> Option<SocketAddr> {
+        socket_address(&self.names[at], self.received.1[at].msg_hdr.msg_namelen)
     }
 
     /// Where the answer to the datagram at `at` goes.
     #[allow(clippy::unnecessary_cast, reason = "musl's msg_controllen is a u32")]
     pub fn way_back(&self, at: usize) -> WayBack {
-        let header = &self.headers[at].msg_hdr;
+        let header = &self.received.1[at].msg_hdr;
         WayBack {
             name: self.names[at],
             name_length: header.msg_namelen,
@@ -205,44 +240,51 @@ impl Batch {
         }
     }
 
-    /// The request at `at`, of that length, and the buffer for its answer.
-    pub fn exchange(&mut self, at: usize, length: usize) -> (&[u8], &mut Vec<u8>) {
+    /// The request at `at` and the buffer for its answer.
+    #[inline]
+    pub fn exchange(&mut self, at: usize) -> (&[u8], &mut Vec<u8>) {
+        let length = self.length(at).unwrap_or(0);
         (&self.requests[at].0[..length], &mut self.answers[at])
     }
 
-    /// Sends the first `count` answers of the order. One that cannot be sent
-    /// is left out: UDP may lose it anywhere, and its client asks again.
-    pub fn send(&mut self, fd: RawFd, count: usize) {
-        for slot in 0..count {
-            let at = self.order[slot];
-            let way_back = self.way_back(at);
-            let control_length = write_from(&way_back.from, &mut self.controls[at]);
-            let (names, pieces) = (self.names.as_mut_ptr(), self.pieces.as_mut_ptr());
-            let controls = self.controls.as_mut_ptr();
-            let answer = &mut self.answers[at];
-            // Indices rise, so `slot` is `at` or one below it whose datagram
-            // is done with: nothing still to be read is written over.
-            let header = &mut self.headers[slot].msg_hdr;
-            assert!(at < BATCH, "an index of this batch");
-            // SAFETY: `at` is within all three vectors, and `answer` is not
-            // touched again before the call below.
-            unsafe {
-                (*pieces.add(at)).iov_base = answer.as_mut_ptr().cast();
-                (*pieces.add(at)).iov_len = answer.len();
-                header.msg_name = names.add(at).cast();
-                header.msg_iov = pieces.add(at);
-                header.msg_control =
-                    if control_length > 0 { controls.add(at).cast() } else { null_mut() };
-            }
-            header.msg_namelen = way_back.name_length;
+    /// The answer to the datagram at `at` is complete and goes out with the
+    /// next [`Batch::send`]. Said once for each at most.
+    #[inline]
+    pub fn answered(&mut self, at: usize) {
+        self.order[self.ready] = at;
+        self.ready += 1;
+    }
+
+    /// Sends what was answered. One that cannot be sent is left out: UDP may
+    /// lose it anywhere, and its client asks again.
+    #[allow(clippy::unnecessary_cast, reason = "musl's msg_controllen is a u32")]
+    pub fn send(&mut self, fd: RawFd) {
+        let (pieces, headers) = &mut self.sent;
+        let slots = pieces.iter_mut().zip(&mut *headers);
+        for (at, (piece, header)) in self.order[..self.ready].iter().zip(slots) {
+            let asked_by = &self.received.1[*at].msg_hdr;
+            let control = &mut self.controls[*at];
+            let control_length = match asked_by.msg_controllen as usize {
+                0 => 0,
+                length => write_from(&asked(control, length), control),
+            };
+            let answer = &mut self.answers[*at];
+            piece.iov_base = answer.as_mut_ptr().cast();
+            piece.iov_len = answer.len();
+            let header = &mut header.msg_hdr;
+            header.msg_name = (&raw mut self.names[*at]).cast();
+            header.msg_namelen = asked_by.msg_namelen;
+            header.msg_iov = piece;
             header.msg_iovlen = 1;
+            header.msg_control =
+                if control_length > 0 { (&raw mut *control).cast() } else { null_mut() };
             header.msg_controllen = control_length as _;
-            header.msg_flags = 0;
         }
         let mut sent = 0;
-        while sent < count {
-            let rest = &mut self.headers[sent..count];
-            // SAFETY: `rest` is that many headers, set above.
+        while sent < self.ready {
+            let rest = &mut self.sent.1[sent..self.ready];
+            // SAFETY: `rest` is that many headers, set above; what they point
+            // to is not touched before this ends.
             let done = unsafe { libc::sendmmsg(fd, rest.as_mut_ptr(), rest.len() as _, 0) };
             match usize::try_from(done) {
                 Ok(done) if done > 0 => sent += done,
@@ -258,6 +300,7 @@ impl Batch {
                 }
             }
         }
+        self.ready = 0;
     }
 }
 

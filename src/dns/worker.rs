@@ -20,8 +20,8 @@ use socket2::Socket;
 use tokio::sync::mpsc;
 
 use super::SlowHandler;
-use super::udp::{self, Batch, WayBack};
-use crate::answer::{Meta, Verdict, answer};
+use super::udp::{self, BATCH, Batch, WayBack};
+use crate::answer::{Asked, Meta, Verdict};
 use crate::zone::Snapshot;
 
 /// How often an idle thread looks whether it should stop, should the kernel
@@ -116,17 +116,18 @@ impl Worker {
     /// worker's socket would go on taking its share of the clients.
     pub fn run(self) {
         let mut batch = Batch::new();
+        let mut asked: Vec<Asked> = (0..BATCH).map(|_| Asked::new()).collect();
         while !self.stopped() {
             // A panic leaves no worse than answers half written, and each is
             // written anew.
-            let rounds = AssertUnwindSafe(|| self.serve(&mut batch));
+            let rounds = AssertUnwindSafe(|| self.serve(&mut batch, &mut asked));
             if catch_unwind(rounds).is_err() {
                 tracing::error!("a DNS worker panicked over a request and goes on");
             }
         }
     }
 
-    fn serve(&self, batch: &mut Batch) {
+    fn serve(&self, batch: &mut Batch, asked: &mut [Asked]) {
         let fd = self.datagrams.socket.as_raw_fd();
         while !self.stopped() {
             let count = match batch.receive(fd) {
@@ -137,16 +138,35 @@ impl Worker {
                 }
             };
             let snapshot = self.snapshot.load();
-            let mut answered = 0;
-            for at in 0..count {
-                if self.answer(&snapshot, batch, at) {
-                    batch.order[answered] = at;
-                    answered += 1;
-                }
-            }
+            self.answer_all(&snapshot, batch, &mut asked[..count]);
             // Sending may wait; an old Snapshot need not.
             drop(snapshot);
-            batch.send(fd, answered);
+            batch.send(fd);
+        }
+    }
+
+    /// Answers a batch, one `asked` for each datagram. What a look-up has to
+    /// wait for is memory, so all of them are begun before any is finished:
+    /// the whole batch waits about as long as one question would.
+    fn answer_all(&self, snapshot: &Snapshot, batch: &mut Batch, asked: &mut [Asked]) {
+        let mut spots = [None; BATCH];
+        for (at, asked) in asked.iter_mut().enumerate() {
+            asked.read(batch.request(at));
+        }
+        for (spot, asked) in spots.iter_mut().zip(&*asked) {
+            let found = snapshot.spot(asked.name());
+            found.fetch_leaf();
+            *spot = Some(found);
+        }
+        spots.iter().flatten().for_each(|spot| spot.fetch_front());
+        spots.iter().flatten().for_each(|spot| spot.fetch_entry());
+        for (at, (asked, spot)) in asked.iter().zip(spots.into_iter().flatten()).enumerate() {
+            let answer = |request: &[u8], out: &mut Vec<u8>| {
+                asked.answer(snapshot, spot, request, &Meta::UDP, out)
+            };
+            if self.answer(batch, at, answer) {
+                batch.answered(at);
+            }
         }
     }
 
@@ -155,20 +175,24 @@ impl Worker {
     }
 
     /// Answers the datagram at `at`; whether there is something to send.
-    fn answer(&self, snapshot: &Snapshot, batch: &mut Batch, at: usize) -> bool {
-        let Some(length) = batch.length(at) else { return false };
-        let way_back = batch.way_back(at);
-        let Some(peer) = way_back.peer() else { return false };
-        if peer.port() == 0 || is_ourselves(&self.own, peer, way_back.asked()) {
+    #[inline]
+    fn answer(
+        &self,
+        batch: &mut Batch,
+        at: usize,
+        answer: impl FnOnce(&[u8], &mut Vec<u8>) -> Verdict,
+    ) -> bool {
+        let Some(peer) = batch.peer(at) else { return false };
+        if peer.port() == 0 || is_ourselves(&self.own, peer, || batch.way_back(at).asked()) {
             return false;
         }
-        let (request, out) = batch.exchange(at, length);
-        match answer(snapshot, request, &Meta::UDP, out) {
+        let (request, out) = batch.exchange(at);
+        match answer(request, out) {
             Verdict::Sent => true,
             Verdict::Drop => false,
             Verdict::Slow(_) => {
                 let socket = self.datagrams.socket.clone();
-                let request = request.to_vec();
+                let (request, way_back) = (request.to_vec(), batch.way_back(at));
                 // A full queue drops it, as the network might have.
                 let _ = self.slow.try_send(Job { request, peer, way_back, socket });
                 false
@@ -179,9 +203,10 @@ impl Worker {
 
 /// Whether a datagram claims to come from one of our own sockets. `asked` is
 /// where a wildcard socket got it, which that socket's address does not tell.
-fn is_ourselves(own: &[SocketAddr], peer: SocketAddr, asked: Option<IpAddr>) -> bool {
-    own.iter()
-        .any(|own| own.port() == peer.port() && (own.ip() == peer.ip() || asked == Some(peer.ip())))
+fn is_ourselves(own: &[SocketAddr], peer: SocketAddr, asked: impl Fn() -> Option<IpAddr>) -> bool {
+    own.iter().any(|own| {
+        own.port() == peer.port() && (own.ip() == peer.ip() || asked() == Some(peer.ip()))
+    })
 }
 
 /// After an error of recvmmsg: go on at once if it was about time or one
@@ -208,7 +233,7 @@ mod tests {
     fn a_datagram_from_ourselves_is_known() {
         let own = ["192.0.2.1:53", "0.0.0.0:5300"].map(|own| own.parse().unwrap());
         let check = |peer: &str, asked: Option<&str>| {
-            is_ourselves(&own, peer.parse().unwrap(), asked.map(|ip| ip.parse().unwrap()))
+            is_ourselves(&own, peer.parse().unwrap(), || asked.map(|ip| ip.parse().unwrap()))
         };
         assert!(check("192.0.2.1:53", None));
         assert!(check("198.51.100.7:5300", Some("198.51.100.7")));

@@ -42,15 +42,6 @@ impl<'a> Question<'a> {
     }
 }
 
-/// A name in lower case, in `buffer`. Length octets are at most 63 and so
-/// never look like letters.
-pub fn lower_name<'b>(name: &[u8], buffer: &'b mut [u8; MAX_NAME]) -> &'b [u8] {
-    let lower = &mut buffer[..name.len()];
-    lower.copy_from_slice(name);
-    lower.make_ascii_lowercase();
-    lower
-}
-
 /// One record of a request: where its parts stand in the message.
 #[derive(Clone, Copy)]
 pub struct Record {

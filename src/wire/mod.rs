@@ -3,7 +3,7 @@
 mod message;
 mod record_type;
 
-pub use message::{Question, Record, lower_name, skip_name};
+pub use message::{Question, Record, skip_name};
 pub use record_type::{RecordType, UnknownType};
 
 /// Octets in a message's header (RFC 1035 §4.1.1).

@@ -12,6 +12,7 @@ mod node;
 mod rdata;
 mod snapshot;
 mod svcb;
+mod table;
 mod units;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use sha2::{Digest, Sha256};
 pub use file::Place;
 pub use node::{Kind, Node, Record, Records};
 pub use snapshot::{Served, Snapshot};
+pub use table::Spot;
 
 use crate::model::{Name, Serial};
 use crate::wire::{RecordType, u32_at};

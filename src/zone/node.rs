@@ -1,18 +1,9 @@
 //! One name that exists, and its records as they go into answers.
 
-use std::borrow::Borrow;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
-
-use crate::model::Name;
 use crate::wire::RecordType;
 
-/// The owner of a rendered record: a pointer to the name of the question,
-/// right after the header.
-pub const OWNER: [u8; 2] = [0xc0, 12];
-
 /// Octets of a rendered record before its data.
-const FIXED: usize = 12;
+const FIXED: usize = 10;
 
 /// What a name is in its zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,21 +18,19 @@ pub enum Kind {
     Glue,
 }
 
-/// One name that exists: it has records, or names below it do (an empty
-/// non-terminal). A pointer to clone, so that the map that holds a million
-/// of them is cheap to change.
-#[derive(Clone)]
-pub struct Node(Arc<Content>);
+impl Kind {
+    /// In the order of the numbers they are kept as.
+    const ALL: [Kind; 4] = [Kind::Plain, Kind::Apex, Kind::Cut, Kind::Glue];
+}
 
-/// What a [`Node`] points to.
-#[derive(Clone)]
-pub struct Content {
-    /// The name.
-    pub name: Name,
-    /// The records, rendered: see [`Records`].
-    pub records: Box<[u8]>,
-    /// How many names stand directly below.
-    pub children: u32,
+/// One name that exists: it has records, or names below it do (an empty
+/// non-terminal).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node<'s> {
+    /// The name, in wire form and lower case.
+    pub name: &'s [u8],
+    /// Its records.
+    pub records: Records<'s>,
     /// Which of the Snapshot's zones it belongs to.
     pub zone: u32,
     /// What it is there.
@@ -50,65 +39,104 @@ pub struct Content {
     pub wildcard: bool,
     /// Whether the records are a host's, and so may be replaced.
     pub host: bool,
+    /// How many names stand directly below; not counted for an apex, which
+    /// exists without any.
+    pub children: u32,
 }
 
-impl Node {
+/// Where a node's records are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place<'s> {
+    /// With the node.
+    Here(&'s [u8]),
+    /// Apart, under this number: they are long.
+    Apart(u32),
+}
+
+/// The form nodes are kept in:
+///
+/// ```text
+/// kind (bits 0, 1), WILDCARD, HOST, APART │ zone │ children │ records, or their number
+/// ```
+///
+/// Numbers have seven bits an octet, the lowest first; the last octet has its
+/// highest bit clear.
+impl<'s> Node<'s> {
     /// A name with nothing yet.
-    pub fn new(name: Name, zone: u32, kind: Kind) -> Node {
-        Node(Arc::new(Content {
+    pub fn new(name: &'s [u8], zone: u32, kind: Kind) -> Node<'s> {
+        Node { name, records: Records(&[]), zone, kind, wildcard: false, host: false, children: 0 }
+    }
+
+    /// The form it is kept in, its records at `place`.
+    pub fn pack(&self, place: Place<'_>) -> Vec<u8> {
+        let flag = |set, bit| if set { bit } else { 0 };
+        let flags = self.kind as u8
+            | flag(self.wildcard, WILDCARD)
+            | flag(self.host, HOST)
+            | flag(matches!(place, Place::Apart(_)), APART);
+        let mut packed = vec![flags];
+        put_number(&mut packed, self.zone);
+        put_number(&mut packed, self.children);
+        match place {
+            Place::Here(records) => packed.extend_from_slice(records),
+            Place::Apart(number) => put_number(&mut packed, number),
+        }
+        packed
+    }
+
+    /// The node without its records, and where they are. Only what
+    /// [`Node::pack`] made is ever read.
+    #[inline]
+    pub fn unpack(name: &'s [u8], packed: &'s [u8]) -> (Node<'s>, Place<'s>) {
+        let flags = packed[0];
+        let (zone, rest) = number(&packed[1..]);
+        let (children, rest) = number(rest);
+        let node = Node {
             name,
-            records: Box::default(),
-            children: 0,
+            records: Records(&[]),
             zone,
-            kind,
-            wildcard: false,
-            host: false,
-        }))
-    }
-
-    /// The same with something changed.
-    pub fn with(&self, change: impl FnOnce(&mut Content)) -> Node {
-        let mut content = Content::clone(&self.0);
-        change(&mut content);
-        Node(Arc::new(content))
-    }
-
-    /// Its records.
-    pub fn records(&self) -> Records<'_> {
-        Records(&self.0.records)
+            kind: Kind::ALL[usize::from(flags & 3)],
+            wildcard: flags & WILDCARD != 0,
+            host: flags & HOST != 0,
+            children,
+        };
+        let place = match flags & APART {
+            0 => Place::Here(rest),
+            _ => Place::Apart(number(rest).0),
+        };
+        (node, place)
     }
 }
 
-impl std::ops::Deref for Node {
-    type Target = Content;
-    fn deref(&self) -> &Content {
-        &self.0
+const WILDCARD: u8 = 4;
+const HOST: u8 = 8;
+const APART: u8 = 16;
+
+fn put_number(out: &mut Vec<u8>, mut number: u32) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
     }
+    out.push(number as u8);
 }
 
-impl PartialEq for Node {
-    fn eq(&self, other: &Node) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Node {}
-
-impl Hash for Node {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name.wire().hash(state);
-    }
-}
-
-impl Borrow<[u8]> for Node {
-    fn borrow(&self) -> &[u8] {
-        self.name.wire()
+/// A number and what follows it.
+#[inline]
+fn number(mut packed: &[u8]) -> (u32, &[u8]) {
+    let (mut number, mut shift) = (0, 0);
+    loop {
+        let octet = packed[0];
+        packed = &packed[1..];
+        number |= u32::from(octet & 0x7f) << shift;
+        shift += 7;
+        if octet < 0x80 {
+            return (number, packed);
+        }
     }
 }
 
 /// Records as they go into answers, one after the other, those of one type
-/// together: owner (a pointer to the question's name), type, class, TTL,
-/// length, data.
+/// together, each without its owner: type, class, TTL, length, data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Records<'a>(pub &'a [u8]);
 
@@ -123,6 +151,7 @@ impl<'a> Records<'a> {
     }
 
     /// Those of one type, maybe none.
+    #[inline]
     pub fn of(&self, rtype: RecordType) -> Records<'a> {
         let mut start = 0;
         while let Some(record) = Record::first(&self.0[start..]) {
@@ -161,6 +190,7 @@ pub struct Iter<'a>(&'a [u8]);
 impl<'a> Iterator for Iter<'a> {
     type Item = Record<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Record<'a>> {
         let record = Record::first(self.0)?;
         self.0 = &self.0[record.0.len()..];
@@ -180,12 +210,12 @@ impl<'a> Record<'a> {
     /// Its type.
     #[inline]
     pub fn rtype(&self) -> RecordType {
-        RecordType(u16::from_be_bytes([self.0[2], self.0[3]]))
+        RecordType(u16::from_be_bytes([self.0[0], self.0[1]]))
     }
 
     /// Its TTL in seconds.
     pub fn ttl(&self) -> u32 {
-        u32::from_be_bytes([self.0[6], self.0[7], self.0[8], self.0[9]])
+        u32::from_be_bytes([self.0[4], self.0[5], self.0[6], self.0[7]])
     }
 
     /// Its data.
@@ -194,16 +224,21 @@ impl<'a> Record<'a> {
         &self.0[FIXED..]
     }
 
-    /// Octets in an answer.
+    /// Octets in an answer, the owner's name being a pointer of two.
     #[inline]
     pub fn size(&self) -> usize {
-        self.0.len()
+        2 + self.0.len()
+    }
+
+    /// The record as it goes behind its owner's name.
+    #[inline]
+    pub fn rendered(&self) -> &'a [u8] {
+        self.0
     }
 }
 
-/// Appends a record as it goes into answers.
+/// Appends a record as it goes behind its owner's name in answers.
 pub fn render(out: &mut Vec<u8>, rtype: RecordType, ttl: u32, rdata: &[u8]) {
-    out.extend(OWNER);
     out.extend(rtype.0.to_be_bytes());
     out.extend(crate::wire::CLASS_IN.to_be_bytes());
     out.extend(ttl.to_be_bytes());

@@ -1,7 +1,7 @@
 //! One immutable version of everything that is served, in the form answers
 //! are copied from.
 //!
-//! A persistent hash map of the names that exist, empty non-terminals
+//! A persistent hash table of the names that exist, empty non-terminals
 //! included. So a question for a name that exists is one look-up; every
 //! ancestor of an existing name, up to its zone's apex, exists too; and a
 //! host is changed in O(labels · log n), all other names being shared with
@@ -9,22 +9,26 @@
 
 use std::collections::BTreeMap;
 
-use super::node::{Kind, Node, Records, render};
+use std::sync::Arc;
+
+use super::node::{Kind, Node, Place, Records, render};
+use super::table::{Entry, Spot, Table};
 use super::{Identity, Zone};
 use crate::model::{Addresses, Name, Serial};
 use crate::wire::{RecordType, u32_at};
 
-/// Names are chosen by strangers: seeded, so that they cannot be chosen to
-/// collide.
-type Seeded = foldhash::quality::RandomState;
-type Names = imbl::GenericHashMap<Node, (), Seeded, imbl::shared_ptr::DefaultSharedPtr>;
+/// Records longer than this, in octets, are kept apart from their node: the
+/// names of a leaf are copied when one of them changes.
+const LONG: usize = 256;
 
 /// One immutable version of everything that is served.
 #[derive(Clone, Default)]
 pub struct Snapshot {
-    names: Names,
+    names: Table,
+    /// Long records, from zone files only; hosts have short ones.
+    long: imbl::Vector<Arc<[u8]>>,
     zones: imbl::Vector<Served>,
-    identity: std::sync::Arc<Identity>,
+    identity: Arc<Identity>,
 }
 
 /// A zone as answers need it.
@@ -84,7 +88,7 @@ impl Snapshot {
                 Above { zone: node.zone, ds: ds.remove(origin).unwrap_or_default().into() }
             });
         self.zones.push_back(Served { origin: origin.clone(), negative: Box::default(), above });
-        self.put(Node::new(origin.clone(), number, Kind::Apex));
+        self.put(Node::new(origin.wire(), number, Kind::Apex));
     }
 
     /// A zone's records, but for those that lie in zones below; of those only
@@ -115,17 +119,21 @@ impl Snapshot {
                 Some(_) => Kind::Glue,
                 None => Kind::Plain,
             };
-            let node = match self.node(name.wire()) {
-                Some(node) => node.clone(),
-                None => Node::new(name.clone(), number, kind),
-            };
-            self.put(node.with(|content| {
-                content.kind = kind;
-                content.records = bytes.into();
-            }));
+            // The apex is there, and so may be names that exist only for
+            // those below them.
+            let node = self.node(name.wire());
+            let node = node.unwrap_or(Node::new(name.wire(), number, kind));
+            let (children, wildcard) = (node.children, node.wildcard);
+            self.put(Node {
+                kind,
+                children,
+                wildcard,
+                records: Records(&bytes),
+                ..Node::new(name.wire(), number, kind)
+            });
         }
         let apex = self.node(zone.origin().wire()).expect("added before");
-        let soa = apex.records().of(RecordType::SOA);
+        let soa = apex.records.of(RecordType::SOA);
         let record = soa.into_iter().next().expect("a zone has its SOA");
         let minimum = u32_at(record.rdata(), record.rdata().len() - 4).expect("checked when read");
         let mut negative = Vec::new();
@@ -145,37 +153,35 @@ impl Snapshot {
         if let Some(v6) = addresses.v6 {
             render(&mut records, RecordType::AAAA, ttl, &v6.octets());
         }
-        if let Ok(star) = host.child(b"*") {
-            let records = if wildcard { records.clone() } else { Vec::new() };
-            self.set_records(&star, records);
+        let had_wildcard = self.node(host.wire()).is_some_and(|node| node.wildcard);
+        if (wildcard || had_wildcard)
+            && let Ok(star) = host.child(b"*")
+        {
+            self.set_records(&star, if wildcard { &records } else { &[] });
         }
-        self.set_records(host, records);
+        self.set_records(host, &records);
     }
 
     /// The records of a host's name; none: it has none any more.
-    fn set_records(&mut self, name: &Name, records: Vec<u8>) {
+    fn set_records(&mut self, name: &Name, records: &[u8]) {
         let Some(closest) = self.closest(name.wire()) else { return };
-        let zone = closest.zone;
         if matches!(closest.kind, Kind::Cut | Kind::Glue) {
             return;
         }
-        match self.node(name.wire()) {
-            Some(node) if node.kind == Kind::Apex => {}
-            Some(node) if !node.host && !node.records.is_empty() => {}
-            Some(node) if records.is_empty() && node.children == 0 => self.remove(name),
-            Some(node) => {
-                let node = node.with(|content| {
-                    content.host = !records.is_empty();
-                    content.records = records.into();
-                });
-                self.put(node);
-            }
-            None if records.is_empty() => {}
-            None => self.put(Node::new(name.clone(), zone, Kind::Plain).with(|content| {
-                content.host = true;
-                content.records = records.into();
-            })),
+        let (children, wildcard) = match closest.name == name.wire() {
+            // Fixed records, an apex among them, stay.
+            true if closest.kind == Kind::Apex => return,
+            true if !closest.host && !closest.records.is_empty() => return,
+            true => (closest.children, closest.wildcard),
+            false if records.is_empty() => return,
+            false => (0, false),
+        };
+        if records.is_empty() && children == 0 {
+            return self.remove(name.wire());
         }
+        let node = Node::new(name.wire(), closest.zone, Kind::Plain);
+        let (host, records) = (!records.is_empty(), Records(records));
+        self.put(Node { records, host, children, wildcard, ..node });
     }
 
     /// The zone's SOA carries this serial from now on.
@@ -184,40 +190,72 @@ impl Snapshot {
             return;
         };
         let number = node.zone as usize;
-        let node = node.with(|content| {
-            let mut records = std::mem::take(&mut content.records).into_vec();
-            let mut start = 0;
-            for record in Records(&records.clone()) {
-                if record.rtype() == RecordType::SOA {
-                    write_serial(&mut records[start..start + record.size()], serial);
-                }
-                start += record.size();
+        let mut records = Vec::new();
+        for record in node.records {
+            let start = records.len();
+            records.extend_from_slice(record.rendered());
+            if record.rtype() == RecordType::SOA {
+                write_serial(&mut records[start..], serial);
             }
-            content.records = records.into();
+        }
+        let node = Node { name: origin.wire(), ..node };
+        let (zone, kind, wildcard) = (node.zone, node.kind, node.wildcard);
+        self.put(Node {
+            wildcard,
+            records: Records(&records),
+            ..Node::new(origin.wire(), zone, kind)
         });
-        self.put(node);
         write_serial(&mut self.zones[number].negative, serial);
+    }
+
+    /// Where a name stands if it exists: lower case, wire form.
+    #[inline]
+    pub fn spot(&self, name: &[u8]) -> Spot<'_> {
+        self.names.spot(name)
     }
 
     /// The name itself, if it exists: lower case, wire form.
     #[inline]
-    pub fn node(&self, name: &[u8]) -> Option<&Node> {
-        self.names.get_key_value(name).map(|(node, ())| node)
+    pub fn node(&self, name: &[u8]) -> Option<Node<'_>> {
+        self.node_at(self.spot(name), name)
+    }
+
+    #[inline]
+    fn node_at<'s>(&'s self, spot: Spot<'s>, name: &[u8]) -> Option<Node<'s>> {
+        spot.find(name).map(|entry| self.unpack(entry))
+    }
+
+    #[inline]
+    fn unpack<'s>(&'s self, Entry { name, value }: Entry<'s>) -> Node<'s> {
+        let (node, place) = Node::unpack(name, value);
+        let records = match place {
+            Place::Here(records) => records,
+            Place::Apart(number) => &self.long[number as usize],
+        };
+        Node { records: Records(records), ..node }
     }
 
     /// The name itself, or the closest ancestor of it that exists: its
     /// closest encloser (RFC 4592 §3.3.1). `None` outside our zones.
+    pub fn closest(&self, name: &[u8]) -> Option<Node<'_>> {
+        self.closest_from(self.spot(name), name)
+    }
+
+    /// The same, the name's spot being known.
     ///
     /// Every ancestor of a name that exists does too, up to the apex, so a
     /// name of 127 labels would not have to be looked up 127 times; but that
     /// many labels fit into one name only, and nearly all have three.
-    pub fn closest(&self, mut name: &[u8]) -> Option<&Node> {
+    #[inline]
+    pub fn closest_from<'s>(&'s self, spot: Spot<'s>, mut name: &[u8]) -> Option<Node<'s>> {
+        let mut spot = spot;
         loop {
-            match self.node(name) {
+            match self.node_at(spot, name) {
                 Some(node) => return Some(node),
                 None if name[0] == 0 => return None,
-                None => name = &name[1 + usize::from(name[0])..],
+                None => name = parent_of(name),
             }
+            spot = self.spot(name);
         }
     }
 
@@ -244,55 +282,84 @@ impl Snapshot {
 
     /// Whether nothing is served.
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.names.len() == 0
     }
 
     /// Every record that is served, glue included, in no order: owner, type,
     /// TTL, data in wire form.
-    pub fn records(&self) -> impl Iterator<Item = (&Name, RecordType, u32, &[u8])> {
-        self.names.keys().flat_map(|node| {
-            let of_node = node.records().into_iter();
-            of_node.map(move |record| (&node.name, record.rtype(), record.ttl(), record.rdata()))
+    pub fn records(&self) -> impl Iterator<Item = (Name, RecordType, u32, &[u8])> {
+        self.names.iter().map(|entry| self.unpack(entry)).flat_map(|node| {
+            let name = Name::from_wire(node.name).expect("only names are put in");
+            let records = node.records.into_iter();
+            records.map(move |record| (name.clone(), record.rtype(), record.ttl(), record.rdata()))
         })
     }
 
     /// Puts a node in, or another in its place, and the names above it that
     /// do not exist yet.
-    fn put(&mut self, node: Node) {
-        let (name, is_new) = (node.name.clone(), self.node(node.name.wire()).is_none());
-        self.names.insert(node, ());
-        if !is_new {
+    fn put(&mut self, node: Node<'_>) {
+        let name = node.name;
+        let known = self.names.get(name).map(|entry| Node::unpack(name, entry.value).1);
+        let is_new = known.is_none();
+        let packed = match known {
+            _ if node.records.0.len() <= LONG => node.pack(Place::Here(node.records.0)),
+            Some(Place::Apart(number)) => {
+                self.long[number as usize] = node.records.0.into();
+                node.pack(Place::Apart(number))
+            }
+            _ => {
+                self.long.push_back(node.records.0.into());
+                node.pack(Place::Apart(self.long.len() as u32 - 1))
+            }
+        };
+        self.names.insert(name, &packed);
+        if !is_new || name == [0] {
             return;
         }
-        let Some(parent) = name.parent() else { return };
-        let Some(closest) = self.closest(parent.wire()) else { return };
-        let above = if closest.name == parent {
-            closest.clone()
-        } else {
-            let kind = match closest.kind {
-                Kind::Plain | Kind::Apex => Kind::Plain,
-                Kind::Cut | Kind::Glue => Kind::Glue,
-            };
-            Node::new(parent, closest.zone, kind)
+        let parent = parent_of(name);
+        let Some(closest) = self.closest(parent) else { return };
+        if closest.name == parent {
+            return self.recount(name, |children| children + 1);
+        }
+        let kind = match closest.kind {
+            Kind::Plain | Kind::Apex => Kind::Plain,
+            Kind::Cut | Kind::Glue => Kind::Glue,
         };
-        self.put(above.with(|content| {
-            content.children += 1;
-            content.wildcard |= name.is_wildcard();
-        }));
+        let above = Node::new(parent, closest.zone, kind);
+        self.put(Node { children: 1, wildcard: is_wildcard(name), ..above });
     }
 
     /// Takes a name without names below it out, and the names above it that
     /// existed only for it.
-    fn remove(&mut self, name: &Name) {
-        self.names.remove(name.wire());
-        let Some(parent) = name.parent() else { return };
-        let Some(node) = self.node(parent.wire()) else { return };
-        let node = node.with(|content| {
-            content.children -= 1;
-            content.wildcard &= !name.is_wildcard();
+    fn remove(&mut self, name: &[u8]) {
+        self.names.remove(name);
+        self.recount(name, |children| children - 1);
+        let parent = parent_of(name);
+        let needed = self.node(parent).is_none_or(|node| {
+            node.children > 0 || !node.records.is_empty() || node.kind == Kind::Apex
         });
-        let needed = node.children > 0 || !node.records.is_empty() || node.kind == Kind::Apex;
-        if needed { self.put(node) } else { self.remove(&parent) }
+        if !needed {
+            self.remove(parent);
+        }
+    }
+
+    /// Takes down at its parent that a name has come or gone.
+    fn recount(&mut self, name: &[u8], change: fn(u32) -> u32) {
+        let parent = parent_of(name);
+        let exists = self.names.get(name).is_some();
+        let Some(entry) = self.names.get(parent) else { return };
+        let (mut node, place) = Node::unpack(parent, entry.value);
+        let before = node;
+        if node.kind != Kind::Apex {
+            node.children = change(node.children);
+        }
+        if is_wildcard(name) {
+            node.wildcard = exists;
+        }
+        if node != before {
+            let packed = node.pack(place);
+            self.names.insert(parent, &packed);
+        }
     }
 }
 
@@ -311,6 +378,15 @@ fn lowest(origins: &BTreeMap<&Name, u32>, name: &Name) -> u32 {
             None => at = at.parent().expect("a record lies in its zone"),
         }
     }
+}
+
+/// The name without its first label; not for the root.
+fn parent_of(name: &[u8]) -> &[u8] {
+    &name[1 + usize::from(name[0])..]
+}
+
+fn is_wildcard(name: &[u8]) -> bool {
+    name.starts_with(b"\x01*")
 }
 
 /// The serial is the first of the five numbers that end an SOA record.

@@ -1,0 +1,378 @@
+//! A persistent hash table of names, packed for the processor's cache.
+//!
+//! A name server with a million names spends its time waiting for memory, so
+//! what a look-up touches is counted in cache lines. Names are spread by their
+//! hash over leaves of about [`LOAD`]; a leaf is one piece of memory:
+//!
+//! ```text
+//! count │ tag of each name │ where each entry starts │ entries
+//!   1   │ 1 · count        │ 2 · count               │ length of the name, name, value
+//! ```
+//!
+//! A look-up reads the front of one leaf, compares tags (eight more bits of
+//! the hash), and reads one entry: two lines or three, whatever the size of
+//! the table. A change copies one leaf, a kilobyte or two, and the path to it;
+//! all other leaves are shared with the version before.
+//!
+//! The leaves grow and shrink in number one at a time (linear hashing, Litwin
+//! 1980), so no change is slower than others because the whole table has to
+//! be spread anew.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use imbl::Vector;
+
+use crate::prefetch::prefetch;
+
+/// Names are chosen by strangers: seeded, so that they cannot be chosen to
+/// collide.
+type Seeded = foldhash::quality::RandomState;
+
+/// Names a leaf on average, right after all leaves were split; twice that
+/// right before. More make fewer leaves to find a way through, and more to
+/// copy for a change.
+const LOAD: usize = 16;
+
+/// The longest value, in octets. Longer ones are the caller's to keep
+/// elsewhere: with it, and [`LOAD`], a leaf stays far below the 64 KiB that
+/// the starts of its entries reach.
+pub const MAX_VALUE: usize = 300;
+
+/// The size of a cache line, in octets.
+const LINE: usize = 64;
+
+/// A persistent map from names, in wire form and lower case, to a few octets.
+#[derive(Clone)]
+pub struct Table {
+    seed: Seeded,
+    /// Never empty.
+    leaves: Vector<Arc<[u8]>>,
+    count: usize,
+}
+
+impl Default for Table {
+    fn default() -> Table {
+        Table { seed: Seeded::default(), leaves: Vector::unit(Arc::from([0])), count: 0 }
+    }
+}
+
+/// The one leaf a name can stand in, found before it is read, so that the
+/// memory of several can be waited for together: first all of
+/// [`Spot::fetch_front`], then all of [`Spot::fetch_entry`], then
+/// [`Spot::find`].
+#[derive(Clone, Copy)]
+pub struct Spot<'t> {
+    leaf: &'t Arc<[u8]>,
+    tag: u8,
+}
+
+/// A name and its value.
+#[derive(Clone, Copy)]
+pub struct Entry<'t> {
+    /// The name, in wire form and lower case.
+    pub name: &'t [u8],
+    /// What is kept for it.
+    pub value: &'t [u8],
+}
+
+impl Table {
+    /// How many names there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Where a name stands if it is there.
+    #[inline]
+    pub fn spot(&self, name: &[u8]) -> Spot<'_> {
+        let hash = self.hash(name);
+        let leaf = &self.leaves[leaf_of(hash, self.leaves.len())];
+        Spot { leaf, tag: tag_of(hash) }
+    }
+
+    /// A name's value.
+    #[inline]
+    pub fn get(&self, name: &[u8]) -> Option<Entry<'_>> {
+        self.spot(name).find(name)
+    }
+
+    /// Puts a value in, or another in its place.
+    pub fn insert(&mut self, name: &[u8], value: &[u8]) {
+        assert!(value.len() <= MAX_VALUE, "longer values are kept elsewhere");
+        let hash = self.hash(name);
+        let number = leaf_of(hash, self.leaves.len());
+        let leaf = &self.leaves[number];
+        let old = find(leaf, tag_of(hash), name);
+        let new = Entry { name, value };
+        self.leaves[number] = changed(leaf, old, Some((tag_of(hash), new)));
+        if old.is_none() {
+            self.count += 1;
+            if self.count > LOAD * self.leaves.len() {
+                self.split();
+            }
+        }
+    }
+
+    /// Takes a name out.
+    pub fn remove(&mut self, name: &[u8]) {
+        let hash = self.hash(name);
+        let number = leaf_of(hash, self.leaves.len());
+        let leaf = &self.leaves[number];
+        let Some(old) = find(leaf, tag_of(hash), name) else { return };
+        self.leaves[number] = changed(leaf, Some(old), None);
+        self.count -= 1;
+        if self.count < LOAD / 2 * (self.leaves.len() - 1) {
+            self.merge();
+        }
+    }
+
+    /// Everything there is, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.leaves.iter().flat_map(|leaf| (0..count(leaf)).map(|at| entry(leaf, at)))
+    }
+
+    /// One leaf more: what belongs into it moves there from one other.
+    fn split(&mut self) {
+        let new = self.leaves.len();
+        let from = buddy_of(new);
+        let (go, stay): (Vec<_>, Vec<_>) = tagged(&self.leaves[from])
+            .partition(|(_, entry)| leaf_of(self.hash(entry.name), new + 1) == new);
+        let (go, stay) = (packed(&go), packed(&stay));
+        self.leaves[from] = stay;
+        self.leaves.push_back(go);
+    }
+
+    /// One leaf less.
+    fn merge(&mut self) {
+        let last = self.leaves.pop_back().expect("merged when there are two");
+        let to = buddy_of(self.leaves.len());
+        let both: Vec<_> = tagged(&self.leaves[to]).chain(tagged(&last)).collect();
+        self.leaves[to] = packed(&both);
+    }
+
+    #[inline]
+    fn hash(&self, name: &[u8]) -> u64 {
+        let mut hasher = self.seed.build_hasher();
+        hasher.write(name);
+        hasher.finish()
+    }
+}
+
+impl<'t> Spot<'t> {
+    /// Has the leaf's address brought into the processor's cache. Like the
+    /// next two it does not wait for that.
+    #[inline]
+    pub fn fetch_leaf(&self) {
+        prefetch(self.leaf);
+    }
+
+    /// Has the front of the leaf brought in.
+    #[inline]
+    pub fn fetch_front(&self) {
+        prefetch(&self.leaf[0]);
+        prefetch(&self.leaf[LINE.min(self.leaf.len() - 1)]);
+    }
+
+    /// Has the entry brought in, once the front has come.
+    #[inline]
+    pub fn fetch_entry(&self) {
+        let front = Front::of(self.leaf);
+        if let Some(at) = front.tags.iter().position(|tag| *tag == self.tag) {
+            let start = front.start(at);
+            prefetch(&self.leaf[start]);
+            prefetch(&self.leaf[(start + LINE).min(self.leaf.len() - 1)]);
+        }
+    }
+
+    /// The entry of this name, whose spot it is.
+    #[inline]
+    pub fn find(&self, name: &[u8]) -> Option<Entry<'t>> {
+        find(self.leaf, self.tag, name).map(|at| entry(self.leaf, at))
+    }
+}
+
+/// Which of `leaves` leaves a hash belongs to: the lowest bits that number
+/// them all, one bit less where that leaf is yet to come.
+#[inline]
+fn leaf_of(hash: u64, leaves: usize) -> usize {
+    let mask = leaves.next_power_of_two() - 1;
+    let number = hash as usize & mask;
+    if number < leaves { number } else { number & (mask >> 1) }
+}
+
+/// The leaf that held what belongs to leaf `number` before there was one.
+fn buddy_of(number: usize) -> usize {
+    number ^ (1 << number.ilog2())
+}
+
+/// Bits of the hash that no number of leaves uses.
+#[inline]
+fn tag_of(hash: u64) -> u8 {
+    (hash >> 56) as u8
+}
+
+/// A leaf without its entries.
+struct Front<'t> {
+    tags: &'t [u8],
+    starts: &'t [[u8; 2]],
+}
+
+impl<'t> Front<'t> {
+    #[inline]
+    fn of(leaf: &'t [u8]) -> Front<'t> {
+        let count = usize::from(leaf[0]);
+        let (tags, rest) = leaf[1..].split_at(count);
+        Front { tags, starts: &rest.as_chunks().0[..count] }
+    }
+
+    /// Where an entry starts in the leaf.
+    #[inline]
+    fn start(&self, at: usize) -> usize {
+        usize::from(u16::from_le_bytes(self.starts[at]))
+    }
+}
+
+#[inline]
+fn count(leaf: &[u8]) -> usize {
+    usize::from(leaf[0])
+}
+
+#[inline]
+fn entry(leaf: &[u8], at: usize) -> Entry<'_> {
+    let front = Front::of(leaf);
+    let start = front.start(at);
+    let end = front.starts.get(at + 1).map_or(leaf.len(), |_| front.start(at + 1));
+    let (name, value) = leaf[start + 1..end].split_at(usize::from(leaf[start]));
+    Entry { name, value }
+}
+
+/// Which entry of a leaf has this name.
+#[inline]
+fn find(leaf: &[u8], tag: u8, name: &[u8]) -> Option<usize> {
+    let front = Front::of(leaf);
+    let mut same_tag = (0..).zip(front.tags).filter(|(_, other)| **other == tag);
+    same_tag.find_map(|(at, _)| {
+        let entry = &leaf[front.start(at)..];
+        let same = usize::from(entry[0]) == name.len() && entry[1..].starts_with(name);
+        same.then_some(at)
+    })
+}
+
+/// The entries of a leaf, each with its tag.
+fn tagged(leaf: &[u8]) -> impl Iterator<Item = (u8, Entry<'_>)> {
+    (0..count(leaf)).map(|at| (leaf[1 + at], entry(leaf, at)))
+}
+
+/// A leaf of these entries.
+fn packed(entries: &[(u8, Entry<'_>)]) -> Arc<[u8]> {
+    entries.iter().fold(Arc::from([0]), |leaf, entry| changed(&leaf, None, Some(*entry)))
+}
+
+/// The same leaf without one of its entries, and with another.
+fn changed(leaf: &[u8], old: Option<usize>, new: Option<(u8, Entry<'_>)>) -> Arc<[u8]> {
+    let before = Front::of(leaf);
+    let kept = before.tags.len() - usize::from(old.is_some());
+    let names = kept + usize::from(new.is_some());
+    let size = |entry: &Entry<'_>| 1 + entry.name.len() + entry.value.len();
+    // What stands before the old entry, and what behind it.
+    let (cut, resume) = match old {
+        Some(old) => {
+            let start = before.start(old);
+            (start, start + size(&entry(leaf, old)))
+        }
+        None => (leaf.len(), leaf.len()),
+    };
+    let (first, fresh) = (1 + 3 * before.tags.len(), 1 + 3 * names);
+    let end = fresh + (cut - first) + (leaf.len() - resume);
+    let length = end + new.as_ref().map_or(0, |(_, entry)| size(entry));
+    let mut leaf_after: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
+    let out = Arc::get_mut(&mut leaf_after).expect("nobody else has it yet");
+
+    // A seeded hash that puts 256 names, or 64 KiB of them, into one leaf
+    // where 32 at most are expected is less likely than a broken machine.
+    out[0] = u8::try_from(names).expect("a leaf has some dozens of names");
+    let (tags, starts) = out[1..fresh].split_at_mut(names);
+    let mut slots = tags.iter_mut().zip(starts.as_chunks_mut::<2>().0);
+    let mut note = |tag: u8, start: usize| {
+        let (tag_at, start_at) = slots.next().expect("a slot for each name");
+        let start = u16::try_from(start).expect("a leaf has some kilobytes");
+        (*tag_at, *start_at) = (tag, start.to_le_bytes());
+    };
+    for at in (0..before.tags.len()).filter(|at| Some(*at) != old) {
+        let start = before.start(at);
+        let gone = if start < resume { 0 } else { resume - cut };
+        note(before.tags[at], start - first + fresh - gone);
+    }
+    if let Some((tag, _)) = new {
+        note(tag, end);
+    }
+    let (front, back) = (&leaf[first..cut], &leaf[resume..]);
+    out[fresh..fresh + front.len()].copy_from_slice(front);
+    out[fresh + front.len()..end].copy_from_slice(back);
+    if let Some((_, Entry { name, value })) = new {
+        out[end] = u8::try_from(name.len()).expect("a name has at most 255 octets");
+        out[end + 1..end + 1 + name.len()].copy_from_slice(name);
+        out[end + 1 + name.len()..].copy_from_slice(value);
+    }
+    leaf_after
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::{MAX_VALUE, Table};
+
+    /// Whatever is put in and taken out, and whenever a version is kept: each
+    /// version holds what an ordered map holds.
+    #[test]
+    fn a_table_is_a_map_and_its_versions_stay_as_they_were() {
+        let changes = prop::collection::vec((0u16..600, prop::option::of(0..=MAX_VALUE)), 0..3000);
+        proptest!(ProptestConfig::with_cases(32), |(changes in changes, kept in 0usize..3000)| {
+            let (mut table, mut model) = (Table::default(), BTreeMap::new());
+            let mut version = None;
+            for (turn, (name, value)) in changes.into_iter().enumerate() {
+                if turn == kept {
+                    version = Some((table.clone(), model.clone()));
+                }
+                let name = format!("{name:0width$}", width = usize::from(name) % 256).into_bytes();
+                match value {
+                    Some(length) => {
+                        let value = vec![turn as u8; length];
+                        table.insert(&name, &value);
+                        model.insert(name, value);
+                    }
+                    None => {
+                        table.remove(&name);
+                        model.remove(&name);
+                    }
+                }
+            }
+            for (table, model) in [(table, model)].into_iter().chain(version) {
+                prop_assert_eq!(table.len(), table.iter().count());
+                let entries = table.iter().map(|entry| (entry.name.to_vec(), entry.value.to_vec()));
+                prop_assert_eq!(&entries.collect::<BTreeMap<_, _>>(), &model);
+                for (name, value) in &model {
+                    prop_assert_eq!(table.get(name).map(|entry| entry.value), Some(&value[..]));
+                }
+                prop_assert!(table.get(b"nobody").is_none());
+            }
+        });
+    }
+
+    #[test]
+    fn leaves_come_and_go_with_the_names() {
+        let mut table = Table::default();
+        let name = |number: u32| number.to_be_bytes();
+        for number in 0..100_000 {
+            table.insert(&name(number), b"");
+        }
+        assert_eq!(table.leaves.len(), 100_000 / super::LOAD);
+        for number in 0..100_000 {
+            table.remove(&name(number));
+        }
+        assert_eq!((table.len(), table.leaves.len()), (0, 1));
+    }
+}
