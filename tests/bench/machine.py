@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -20,6 +21,8 @@ PROGRAMS = {"nsd": ["nsd"], "knotd": ["knot"], "named": ["bind9"],
 POLICY = "/usr/sbin/policy-rc.d"
 # Which of the cores a process has for itself: what is measured, and who asks.
 SERVER, CLIENT = 0, -1
+# Set by `--realtime`: servers and askers run before all others.
+realtime = []
 
 
 class Bench:
@@ -33,6 +36,8 @@ class Bench:
         self.smoke = options.smoke
         os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
         install_missing()
+        if options.realtime:
+            realtime[:] = ["chrt", "--fifo", "1"]
         self.truename = os.path.abspath(options.program or build())
         self.directory = tempfile.mkdtemp(prefix="bench-", dir=os.path.dirname(self.truename))
         self.processes = []
@@ -67,7 +72,7 @@ class Bench:
 
     def compiled(self, source, *flags):
         """The program made from a file beside this one, by `cc` or `rustc`."""
-        program = os.path.join(self.directory, source.rsplit(".", 1)[0])
+        program = os.path.join(self.folder("programs"), source.rsplit(".", 1)[0])
         if not os.path.exists(program):
             compiler = ["cc", "-O2", "-Wall"] if source.endswith(".c") else ["rustc", "-O", "--edition", "2024"]
             subprocess.run(compiler + ["-o", program, os.path.join(HERE, source), *flags], check=True)
@@ -114,7 +119,9 @@ def build():
 def pinned(core):
     """Runs on this core alone, where there are two."""
     cores = sorted(os.sched_getaffinity(0))
-    return ["taskset", "-c", str(cores[core])] if core is not None and len(cores) > 1 else []
+    if core is None or len(cores) < 2:
+        return []
+    return ["taskset", "-c", str(cores[core]), *realtime]
 
 
 def said_by(command, core=CLIENT):
@@ -154,12 +161,14 @@ def family(pid):
 
 def processor_time(pid):
     """Seconds used so far by a process and all below it, in user space and in the kernel."""
-    ticks = 0
+    spent = 0
     for member in family(pid):
-        with contextlib.suppress(OSError), open(f"/proc/{member}/stat") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+        with contextlib.suppress(OSError):
+            for task in os.listdir(f"/proc/{member}/task"):
+                # Nanoseconds, where /proc/PID/stat has hundredths of a second.
+                with open(f"/proc/{member}/task/{task}/schedstat") as file:
+                    spent += int(file.read().split()[0])
+    return spent / 1e9
 
 
 def memory(pid, kind="Pss"):
@@ -172,15 +181,14 @@ def memory(pid, kind="Pss"):
 
 
 def free_port():
-    """A port free for UDP and TCP alike."""
+    """A port free for UDP and TCP alike, below those the kernel gives to whoever asks for any."""
     while True:
+        port = random.randrange(10_000, 32_000)
         with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            try:
-                udp.bind(tcp.getsockname())
-                return tcp.getsockname()[1]
-            except OSError:
-                continue
+            with contextlib.suppress(OSError):
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+                return port
 
 
 def write(directory, name, text):

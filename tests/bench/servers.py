@@ -1,22 +1,27 @@
-"""The servers that are measured: their settings are in `peers/`, their zone is made here.
+"""The servers that are measured: their settings are in `peers/`, their names are in `names.py`.
 
 Each has one worker on one core, minimal answers, no rate limit, no log of
 queries, no DNSSEC.
 """
 
 import os
+import random
 import socket
 import string
 import sys
 import time
 
 import machine
+import names
 
-ZONE = "dyn.example.org"
+# What is asked of every server before it is measured.
+SAMPLE = 200
+# echo's datagrams a call: 32 and 128 are no faster.
+ECHO_BATCH = 64
 
 
 class Server:
-    """One that runs: its name in the tables, its process, its port."""
+    """One that runs: its name in the tables, its process, its port, its directory."""
 
     def __init__(self, name, process, port, directory):
         self.name, self.process, self.port, self.directory = name, process, port, directory
@@ -26,61 +31,125 @@ class Server:
         return self.process.pid
 
 
-def start(bench, name, command, directory, zone, core=machine.SERVER, **others):
-    """Starts a peer on the settings `peers/NAME.conf` and a zone file."""
-    directory = bench.folder(directory, name)
+# --- the peers -------------------------------------------------------------
+
+COMMANDS = {
+    "NSD": ["nsd", "-d", "-c", "{config}"],
+    "Knot": ["knotd", "-c", "{config}"],
+    "BIND": ["named", "-f", "-n", "1", "-U", "1", "-c", "{config}"],
+    # It wants its settings under a name of its own choice.
+    "PowerDNS": ["pdns_server", "--config-dir={directory}", "--config-name=powerdns"],
+    "YADIFA": ["yadifad", "-c", "{config}"],
+}
+PEERS = list(COMMANDS)
+
+
+def start(bench, name, command, place, zone, core=machine.SERVER):
+    """Starts a peer in `place`/`name`, on a zone file and the settings in `peers/`.
+
+    In the command, `{config}` is `NAME.conf`, `{directory}` where all its files are.
+    """
+    directory = bench.folder(place, name)
     port = machine.free_port()
-    with open(os.path.join(machine.HERE, "peers", f"{name}.conf")) as file:
-        text = string.Template(file.read()).substitute(
-            port=port, directory=directory, zone=ZONE, file=zone)
-    config = machine.write(directory, f"{name}.conf", text)
-    process = bench.launch([word.format(config=config, directory=directory) for word in command],
-                           directory, core, **others)
-    return Server(name, process, port, directory)
+    here = os.path.join(machine.HERE, "peers")
+    for file in os.listdir(here):
+        if file.split(".")[0] == name:
+            with open(os.path.join(here, file)) as template:
+                text = string.Template(template.read()).substitute(
+                    port=port, directory=directory, zone=names.ZONE, file=zone)
+            machine.write(directory, {"powerdns.conf": "pdns-powerdns.conf"}.get(file, file), text)
+    words = [word.format(config=os.path.join(directory, f"{name}.conf"), directory=directory)
+             for word in command]
+    return Server(name, bench.launch(words, directory, core), port, directory)
 
 
-def nsd(bench, directory, zone):
-    return start(bench, "nsd", ["nsd", "-d", "-c", "{config}"], directory, zone)
+def peer(bench, name, place, zone):
+    server = start(bench, name.lower(), COMMANDS[name], place, zone)
+    server.name = name
+    return server
 
 
-def knot(bench, directory, zone):
-    return start(bench, "knot", ["knotd", "-c", "{config}"], directory, zone)
-
-
-def truename(bench, directory, zone):
-    """Serves the zone file as it is: no hosts."""
-    directory = bench.folder(directory, "truename")
+def echo(bench, *_):
     port = machine.free_port()
-    os.makedirs(os.path.join(directory, "zones"), exist_ok=True)
-    os.link(zone, os.path.join(directory, "zones", os.path.basename(zone)))
+    command = [bench.compiled("echo.c"), str(port), str(ECHO_BATCH)]
+    directory = bench.folder("echo")
+    return Server("echo", bench.launch(command, directory), port, directory)
+
+
+# --- truename --------------------------------------------------------------
+
+def truename(bench, place, zone=None, hosts=0, engine="sled", name="truename", tcp_connections=None):
+    """Starts truename on a zone file, or on as many hosts beside the bare apex.
+
+    Its directory is made once for each `name` in `place`, and used again.
+    """
+    directory = bench.folder(place, name)
+    port = machine.free_port()
     config = machine.write(directory, "truename.toml", f"""
 data = "data"
+store = "{engine}"
 zones = ["zones"]
 [dns]
 listen = ["127.0.0.1:{port}"]
 threads = 1
+{f"tcp_connections = {tcp_connections}" if tcp_connections else ""}
 [http]
 listen = ["127.0.0.1:{machine.free_port()}"]
 """)
-    process = bench.launch([bench.truename, "--config", config], directory)
-    return Server("truename", process, port, directory)
+    zones = os.path.join(directory, "zones")
+    if not os.path.exists(zones):
+        os.makedirs(zones)
+        if zone:
+            os.link(zone, os.path.join(zones, names.ZONE + ".zone"))
+        else:
+            names.write_zone(os.path.join(zones, names.ZONE + ".zone"), 0)
+        if hosts:
+            dump = os.path.join(directory, "hosts.dump")
+            names.write_dump(dump, hosts)
+            machine.said_by([bench.truename, "--config", config, "import", dump], core=None)
+            os.remove(dump)
+    return Server(name, bench.launch([bench.truename, "--config", config], directory), port, directory)
 
 
-def wait_for_answer(server, seconds=60):
-    """Until it answers for the apex of the zone, which says that the zone is loaded."""
-    question = b"\x12\x34\0\0\0\1\0\0\0\0\0\0\3dyn\7example\3org\0\0\6\0\1"
-    end = time.monotonic() + seconds
+# --- does it answer, and rightly -------------------------------------------
+
+def wait_for_answer(server, count=0, seconds=180, every=0.05):
+    """Until it answers rightly for the last of `count` names; how long that took.
+
+    A server that answers without the zone, or with a part of it, is not ready.
+    Without names it is asked for the zone's name server.
+    """
+    begun = time.monotonic()
+    question = names.question(f"h{count - 1:07}", 1) if count else names.question("ns1", 1)
+    wanted = names.v4(count - 1) if count else socket.inet_aton("192.0.2.53")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(0.2)
         client.connect(("127.0.0.1", server.port))
-        while time.monotonic() < end and server.process.poll() is None:
+        while time.monotonic() - begun < seconds and server.process.poll() is None:
+            client.settimeout(every)
+            asked = time.monotonic()
             try:
                 client.send(question)
-                # No error, and one answer.
-                answer = client.recv(4096)
-                if answer[3] & 15 == 0 and answer[7] == 1:
-                    return
+                if names.read(client.recv(4096)) == (0, [wanted]):
+                    return time.monotonic() - begun
             except OSError:
                 pass
-            time.sleep(0.05)
+            time.sleep(max(0, asked + every - time.monotonic()))
     sys.exit(f"{server.name} does not answer:\n{machine.words_of(server.process)}")
+
+
+def check(server, count):
+    """Asks a sample of what will be asked, and compares every answer."""
+    chance = random.Random(2)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(5)
+        client.connect(("127.0.0.1", server.port))
+        for _ in range(SAMPLE):
+            n = chance.randrange(count)
+            for label, kind, wanted in [
+                    (f"h{n:07}", 1, (0, [names.v4(n)])), (f"h{n:07}", 28, (0, [names.v6(n)])),
+                    (f"h{n:07}", 65, (0, [])), (f"x{n:07}", 1, (3, []))]:
+                for edns in (False, True):
+                    client.send(names.question(label, kind, edns))
+                    got = names.read(client.recv(4096))
+                    if got != wanted:
+                        sys.exit(f"{server.name}: {label} type {kind}: {got} instead of {wanted}")

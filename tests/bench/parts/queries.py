@@ -1,82 +1,108 @@
-"""Queries over UDP: the servers have the same zone, and take turns."""
+"""Queries over UDP: all servers have the same names, and take turns."""
 
-import os
-import random
-import re
-import sys
+import json
+from statistics import median
 
 import machine
+import names
 import servers
 from table import middle, of, spread, table
 
-QUERIES = 100_000
+# Names: rounds, seconds of a turn.
+SIZES = {1_000: (7, 2), 100_000: (7, 2), 1_000_000: (5, 2)}
+# Rounds and seconds of the latency.
+LATENCY = (3, 2)
 
 
 def measure(bench):
-    for names in bench.choose("names", [1_000, 100_000], [100]):
-        measure_size(bench, names)
+    for count in bench.choose("names", list(SIZES), [100]):
+        rounds, seconds = SIZES.get(count, (7, 2))
+        measure_size(bench, count, bench.choose("rounds", rounds, 1), bench.choose("seconds", seconds, 0.1))
 
 
-def measure_size(bench, names):
-    rounds, seconds = bench.choose("rounds", 7, 1), bench.choose("seconds", 5, 1)
-    directory = bench.folder(f"zone-{names}")
-    zone = machine.write(directory, "dyn.example.org.zone", zone_file(names))
-    questions = machine.write(directory, "questions", questions_file(names))
-    running = [start(bench, directory, zone) for start in (servers.truename, servers.nsd, servers.knot)]
+def measure_size(bench, count, rounds, seconds):
+    running = start_all(bench, count)
+    ask = bench.compiled("queries.c")
+    for edns in (1, 0):
+        results = {server.name: [] for server in running}
+        for turn in range(rounds + 1):
+            for server in running:
+                said = asked(ask, server, count, seconds if turn else min(seconds, 0.5),
+                             edns=edns, seed=turn)
+                # The first turn warms the caches and is not counted.
+                if turn:
+                    results[server.name].append(said)
+        print_rates(f"Queries, {count:,} names, with{'' if edns else 'out'} EDNS",
+                    f"{rounds} rounds of {seconds:g} s", running, results)
+        if edns:
+            middles = {name: median(said["rate"] for said in turns)
+                       for name, turns in results.items()}
+    best = max(servers.PEERS, key=lambda peer: middles[peer])
+    rate = int(min(middles["truename"], middles[best]) / 2)
+    measure_latency(bench, running, ask, count, best, rate)
     for server in running:
-        servers.wait_for_answer(server)
-        dnsperf(questions, server.port, min(1, seconds))
-    results = {server.name: [] for server in running}
-    for _ in range(rounds):
-        for server in running:
-            before = machine.processor_time(server.pid)
-            rate, lost = dnsperf(questions, server.port, seconds)
-            used = (machine.processor_time(server.pid) - before) / (rate * seconds)
-            results[server.name].append((rate, used * 1e6, lost))
-    rows = []
-    base_rates, base_used, _ = zip(*results["nsd"])
-    for server in running:
-        rates, used, lost = zip(*results[server.name])
-        rows.append([server.name, middle(rates), spread(rates), of(rates, base_rates),
-                     middle(used, "{:.2f}"), of(used, base_used), f"{sum(lost):,}",
-                     f"{machine.memory(server.pid):.0f} MB"])
         machine.stop(server.process)
-    table(f"Queries, {names:,} names",
-          ["server", "queries/s, median", "lowest - highest", "of NSD", "CPU us/query, median",
-           "of NSD", "lost", "memory"], rows, f"{rounds} rounds of {seconds:g} s")
 
 
-def zone_file(names):
-    lines = ["$ORIGIN dyn.example.org.\n$TTL 60\n"
-             "@ SOA ns1 hostmaster 1 3600 600 604800 60\n@ NS ns1\nns1 A 192.0.2.53\n"]
-    lines += [f"h{n} A 198.{18 + n // 65536 % 2}.{n // 256 % 256}.{n % 256}\n" for n in range(names)]
-    return "".join(lines)
+def start_all(bench, count):
+    """echo, truename on hosts (few: on fixed names too), and the peers, in the order of their turns."""
+    place = f"queries-{count}"
+    zone = bench.folder(place) + "/names.zone"
+    names.write_zone(zone, count)
+    running = [servers.echo(bench), servers.truename(bench, place, hosts=count)]
+    if count <= 1_000:
+        running.append(servers.truename(bench, place, zone=zone, name="truename, fixed"))
+    running += [servers.peer(bench, name, place, zone) for name in servers.PEERS]
+    for server in running[1:]:
+        servers.wait_for_answer(server, count)
+        servers.check(server, count)
+    return running
 
 
-def questions_file(names):
-    """Mostly addresses there are; some IPv6 there is not, some names there are not."""
-    chance = random.Random(1)
-    lines = []
-    for _ in range(QUERIES):
-        n = chance.randrange(names)
-        kind = chance.random()
-        if kind < 0.8:
-            lines.append(f"h{n}.dyn.example.org A\n")
-        elif kind < 0.9:
-            lines.append(f"h{n}.dyn.example.org AAAA\n")
-        else:
-            lines.append(f"nobody{n}.dyn.example.org A\n")
-    return "".join(lines)
+def asked(ask, server, count, seconds, **settings):
+    """One turn: what `queries.c` says, and the server's share of its core and us for each answer."""
+    words = [f"{name}={value}" for name, value in settings.items()]
+    before = machine.processor_time(server.pid)
+    said = json.loads(machine.said_by([ask, str(server.port), str(count), str(seconds), *words]))
+    used = machine.processor_time(server.pid) - before
+    if server.name != "echo" and said["wrong"]:
+        raise SystemExit(f"{server.name}: {said['wrong']} of {said['answered']} answers are wrong")
+    said["cpu"] = used * 1e6 / max(said["answered"], 1)
+    said["busy"] = used / seconds
+    return said
 
 
-def dnsperf(questions, port, seconds):
-    """Queries answered a second, and how many were lost."""
-    said = machine.said_by(["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", questions,
-                            "-l", str(seconds), "-c", "10", "-T", "1", "-q", "200", "-t", "1"])
-    number = lambda words: float(re.search(words + r":\s+([\d.]+)", said).group(1))
-    if number("Queries completed") == 0:
-        sys.exit(f"no answers:\n{said}")
-    codes = set(re.findall(r"([A-Z]+) \d+ \(", said))
-    if codes != {"NOERROR", "NXDOMAIN"}:
-        sys.exit(f"other answers than were asked for: {codes}")
-    return number("Queries per second"), int(number("Queries lost"))
+def print_rates(title, note, running, results):
+    column = lambda name, key: [said[key] for said in results[name]]
+    rates = {server.name: column(server.name, "rate") for server in running}
+    best = max(servers.PEERS, key=lambda peer: median(rates[peer]))
+    rows = []
+    for server in running:
+        name = server.name
+        rows.append([
+            name, middle(rates[name]), spread(rates[name]), of(rates[name], rates["echo"]),
+            of(rates[name], rates[best]), middle(column(name, "cpu"), "{:.2f}"),
+            middle(column(name, "busy"), "{:.0%}"), middle(column(name, "idle"), "{:.0%}"),
+            f"{sum(column(name, 'lost')):,}", f"{machine.memory(server.pid):,.0f} MB"])
+    table(title, ["server", "queries/s, median", "lowest - highest", "of echo", f"of {best}",
+                  "CPU us/query", "server busy", "asker idle", "lost", "memory"], rows, note)
+
+
+def measure_latency(bench, running, ask, count, best, rate):
+    rounds, seconds = bench.choose("rounds", LATENCY[0], 1), bench.choose("seconds", LATENCY[1], 0.1)
+    results = {server.name: [] for server in running}
+    for turn in range(rounds):
+        for server in running:
+            results[server.name].append(asked(ask, server, count, seconds, rate=rate, gso=0, seed=turn))
+    column = lambda name, key: [said[key] for said in results[name]]
+    rows = []
+    for server in running:
+        name = server.name
+        rows.append([
+            name, middle(column(name, "p50"), "{:.1f}"), of(column(name, "p50"), column(best, "p50")),
+            middle(column(name, "p99"), "{:.1f}"), of(column(name, "p99"), column(best, "p99")),
+            middle(column(name, "p999"), "{:,.0f}"), middle(column(name, "busy"), "{:.0%}"),
+            f"{sum(column(name, 'lost')):,}", f"{sum(column(name, 'late')):,}"])
+    table(f"Latency, {count:,} names, {rate:,} queries/s, with EDNS",
+          ["server", "p50 us", f"of {best}", "p99 us", f"of {best}", "p99.9 us", "server busy",
+           "lost", "late"], rows, f"{rounds} rounds of {seconds:g} s")
