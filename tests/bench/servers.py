@@ -108,7 +108,11 @@ listen = ["127.0.0.1:{machine.free_port()}"]
             names.write_dump(dump, hosts)
             machine.said_by([bench.truename, "--config", config, "import", dump], core=None)
             os.remove(dump)
-    return Server(name, bench.launch([bench.truename, "--config", config], directory), port, directory)
+    begun = time.monotonic()
+    server = Server(name, bench.launch([bench.truename, "--config", config], directory), port, directory)
+    # What was prepared before is not part of its start.
+    server.begun = begun
+    return server
 
 
 # --- does it answer, and rightly -------------------------------------------

@@ -14,11 +14,25 @@ fn the_benchmark_runs() {
     let said = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{errors}");
-    let queries =
-        ["echo", "truename", "truename, fixed", "NSD", "Knot", "BIND", "PowerDNS", "YADIFA"];
-    let updates = ["truename, sled", "truename, redb", "nochg"];
-    let rows = queries.iter().chain(&updates);
-    for row in rows {
-        assert!(said.contains(&format!("\n| {row} | ")), "no figure for {row}:\n{said}");
+    let peers = ["NSD", "Knot", "BIND", "PowerDNS", "YADIFA"];
+    let engines = ["truename, sled", "truename, redb"];
+    let tables: [(&str, &[&str]); 8] = [
+        ("Queries, 100 names, with EDNS", &["echo", "truename", "truename, fixed"]),
+        ("Queries, 100 names, with EDNS", &peers),
+        ("Latency, 100 names", &["echo", "truename"]),
+        ("Start and memory, 100 names", &engines),
+        ("Queries over TCP", &peers),
+        ("UDP beside idle TCP connections", &["0", "50"]),
+        ("Durable updates", &engines),
+        ("Reports that change nothing", &["nochg"]),
+    ];
+    for (title, rows) in tables {
+        let Some((_, table)) = said.split_once(&format!("\n### {title}")) else {
+            panic!("no table {title}:\n{said}");
+        };
+        let table = table.split("\n### ").next().unwrap_or_default();
+        for row in rows {
+            assert!(table.contains(&format!("\n| {row} | ")), "no {row} in {title}:\n{said}");
+        }
     }
 }

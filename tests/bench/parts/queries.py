@@ -46,10 +46,11 @@ def measure_size(bench, count, rounds, seconds):
 
 def start_all(bench, count):
     """echo, truename on hosts (few: on fixed names too), and the peers, in the order of their turns."""
-    place = f"queries-{count}"
+    place = f"names-{count}"
     zone = bench.folder(place) + "/names.zone"
     names.write_zone(zone, count)
-    running = [servers.echo(bench), servers.truename(bench, place, hosts=count)]
+    running = [servers.echo(bench), servers.truename(bench, place, hosts=count, name="truename, sled")]
+    running[1].name = "truename"
     if count <= 1_000:
         running.append(servers.truename(bench, place, zone=zone, name="truename, fixed"))
     running += [servers.peer(bench, name, place, zone) for name in servers.PEERS]
