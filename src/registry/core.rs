@@ -21,8 +21,13 @@ use crate::update::{Outcome, Update};
 use crate::zone::{Snapshot, Zone};
 
 /// Lapses written down in one group: 100,000 leases that end in the same
-/// second let updates through in between.
-const LAPSES_A_GROUP: usize = 1000;
+/// second let updates through in between, and each waits for one such group
+/// at most.
+const LAPSES_A_GROUP: usize = 256;
+
+/// Lapses of one group that get a line each in the log; of more, only their
+/// number is told (and each host's history tells of its own).
+const LAPSES_TOLD: usize = 16;
 
 /// Heartbeats written down in one group.
 const HEARTBEATS_A_GROUP: usize = 1000;
@@ -92,6 +97,10 @@ pub(super) struct Core {
     dump_due: Served,
     /// Not before this moment what time asks for is tried again.
     patience: Served,
+    /// Versions that somebody was still reading when they were replaced. They
+    /// are let go here: whoever lets go last takes the version apart, and those
+    /// who answer questions have no time for it.
+    retired: Vec<Arc<Snapshot>>,
 }
 
 impl Core {
@@ -136,6 +145,7 @@ impl Core {
             heartbeats_due: served.plus(HEARTBEATS_EVERY),
             dump_due: served.plus(DUMP_EVERY),
             patience: served,
+            retired: Vec::new(),
         };
         Ok((core, served))
     }
@@ -188,10 +198,11 @@ impl Core {
             return Ok(());
         }
         let mut draft = Draft::new(&self.state, &self.snapshot);
+        let mut lapsed = Vec::new();
         for _ in 0..LAPSES_A_GROUP {
             let Some(host) = draft.state.take_due(now.served) else { break };
             if draft.state.lease_end(&host).is_some_and(|end| end <= now.served) {
-                tracing::info!(host = %host.name.without_dot(), "withdrawn: its lease ended");
+                lapsed.push(host.name.clone());
                 let presence = Presence::Lapsed { since: now.wall };
                 draft.put_host(Host { presence, ..host }, Cause::Lapse, now);
             } else {
@@ -199,7 +210,15 @@ impl Core {
                 draft.state.put_host(host);
             }
         }
-        self.commit(draft)
+        self.commit(draft)?;
+        if lapsed.len() > LAPSES_TOLD {
+            tracing::info!("{} hosts withdrawn: their leases ended", lapsed.len());
+        } else {
+            for host in &lapsed {
+                tracing::info!(host = %host.without_dot(), "withdrawn: its lease ended");
+            }
+        }
+        Ok(())
     }
 
     /// Writes renewals down: nobody waits for it. The clock goes with the
@@ -309,6 +328,9 @@ impl Core {
 
     /// Takes in what was answered without asking here.
     pub fn take_heard(&mut self) {
+        // Nobody finds a version that is no longer published: who has it now
+        // is all who will ever have it.
+        self.retired.retain(|version| Arc::strong_count(version) > 1);
         let heard = self.heard.take();
         self.renew(heard);
     }
@@ -329,7 +351,8 @@ impl Core {
         }
         self.state = draft.state;
         self.snapshot = draft.snapshot;
-        self.published.snapshot.store(Arc::new(self.snapshot.clone()));
+        let before = self.published.snapshot.swap(Arc::new(self.snapshot.clone()));
+        self.retired.push(before);
         self.published.state.store(Arc::new(self.state.clone()));
         Ok(())
     }

@@ -1,13 +1,14 @@
-//! What an answer to an update promises: `good` is seen by the next question,
-//! and `nochg` waits for nothing but what came before it.
+//! What updates promise: `good` is seen by the next question, `nochg` waits for
+//! nothing but what came before it, and nobody is kept waiting by what others do.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
-use truename::model::{Addresses, Grant, Holder, Name, Protocol};
+use truename::model::{AccountName, Addresses, Grant, Holder, Name, Protocol};
 use truename::registry::{Command, HostSettings, Registry, Reply};
 use truename::store::Engine;
 use truename::update::{Hosts, Outcome, Report, Said, Update};
@@ -67,12 +68,8 @@ fn report(stream: &mut TcpStream, login: &Login, address: &str) -> String {
 fn nochg_waits_only_for_what_came_before_it() {
     let mut world = World::new(Engine::Redb, super::daemon::ZONE);
     world.start().unwrap();
-    for host in ["stays", "moves"] {
-        let settings = HostSettings::default();
-        let name = format!("{host}.dyn.example.org").parse().unwrap();
-        let added = world.command(Command::HostAdd { name, settings, key: true });
-        assert!(matches!(added, Ok(Reply::HostAdded { .. })));
-    }
+    add(&world, "stays");
+    add(&world, "moves");
     let registry = world.registry().clone();
     let told = |host: &str, last: u8| in_time(registry.clone(), update(host, last));
     assert_eq!(told("stays", 1), Outcome::Moved(at(1)));
@@ -98,6 +95,59 @@ fn nochg_waits_only_for_what_came_before_it() {
     assert_eq!(away.join().unwrap(), Outcome::Moved(at(2)));
     assert_eq!(back.join().unwrap(), Outcome::Moved(at(1)));
     assert_eq!(told("moves", 1), Outcome::Kept(at(1)));
+}
+
+/// Who answers questions from a version of the zone does not take it apart
+/// when it has been replaced: that takes long after many changes.
+#[test]
+fn an_old_version_is_let_go_by_the_registry() {
+    let mut world = World::new(Engine::Redb, super::daemon::ZONE);
+    world.start().unwrap();
+    add(&world, "home");
+    let registry = world.registry().clone();
+    let read = registry.snapshot().load_full();
+    let version = Arc::downgrade(&read);
+    assert_eq!(in_time(registry.clone(), update("home", 1)), Outcome::Moved(at(1)));
+    drop(read);
+    assert!(version.upgrade().is_some(), "the reader took it apart");
+    assert_eq!(in_time(registry.clone(), update("home", 2)), Outcome::Moved(at(2)));
+    assert!(version.upgrade().is_none(), "nobody let it go");
+}
+
+/// Leases that end in the same second are written down in several groups, so
+/// that an update need not wait for all of them.
+#[test]
+fn leases_that_end_together_are_withdrawn_in_groups() {
+    const HOSTS: usize = 600;
+    let mut world = World::new(Engine::Redb, super::daemon::ZONE);
+    world.lease = "60s".parse().unwrap();
+    world.start().unwrap();
+    let ann: AccountName = "ann".parse().unwrap();
+    let account = Command::AccountAdd { name: ann.clone(), password: None };
+    assert!(world.command(account).is_ok());
+    let names: Vec<Name> =
+        (0..HOSTS).map(|n| format!("h{n}.dyn.example.org").parse().unwrap()).collect();
+    world.commands(names.iter().map(|name| {
+        let settings = HostSettings { owner: Some(Some(ann.clone())), ..HostSettings::default() };
+        Command::HostAdd { name: name.clone(), settings, key: false }
+    }));
+    let grant = Grant { holder: Holder::Account(ann), hosts: Vec::new(), key: None };
+    let hosts = Hosts::Listed(names.into_iter().map(Some).collect());
+    in_time(world.registry().clone(), (grant, Update { hosts, ..update("any", 1).1 }));
+    assert_eq!(world.registry().state().present_count(), HOSTS);
+    let groups = world.groups.load(Ordering::SeqCst);
+    world.wait(61);
+    assert_eq!(world.registry().state().present_count(), 0);
+    let groups = world.groups.load(Ordering::SeqCst) - groups;
+    assert!((3..100).contains(&groups), "{HOSTS} in {groups} groups");
+}
+
+/// A host with a key of its own.
+fn add(world: &World, host: &str) {
+    let settings = HostSettings::default();
+    let name = format!("{host}.dyn.example.org").parse().unwrap();
+    let added = world.command(Command::HostAdd { name, settings, key: true });
+    assert!(matches!(added, Ok(Reply::HostAdded { .. })));
 }
 
 fn at(last: u8) -> Addresses {

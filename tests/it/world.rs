@@ -174,6 +174,19 @@ impl World {
         self.runtime.block_on(self.registry().command(command))
     }
 
+    /// All at the same time, as from many people.
+    pub fn commands(&self, commands: impl Iterator<Item = Command>) {
+        let mut under_way = tokio::task::JoinSet::new();
+        for command in commands {
+            let registry = self.registry().clone();
+            under_way
+                .spawn_on(async move { registry.command(command).await }, self.runtime.handle());
+        }
+        for done in self.runtime.block_on(under_way.join_all()) {
+            done.unwrap();
+        }
+    }
+
     pub fn reload(&self) -> Result<String, CommandError> {
         self.runtime.block_on(self.registry().reload())
     }
