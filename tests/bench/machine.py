@@ -125,7 +125,7 @@ def pinned(core):
     """Runs on this core alone, where there are two."""
     cores = sorted(os.sched_getaffinity(0))
     if core is None or len(cores) < 2:
-        return []
+        return list(realtime)
     return ["taskset", "-c", str(cores[core]), *realtime]
 
 

@@ -16,7 +16,7 @@ fn the_benchmark_runs() {
     assert!(output.status.success(), "{said}\n{errors}");
     let peers = ["NSD", "Knot", "BIND", "PowerDNS", "YADIFA"];
     let engines = ["truename, sled", "truename, redb"];
-    let tables: [(&str, &[&str]); 8] = [
+    let tables: [(&str, &[&str]); 11] = [
         ("Queries, 100 names, with EDNS", &["echo", "truename", "truename, fixed"]),
         ("Queries, 100 names, with EDNS", &peers),
         ("Latency, 100 names", &["echo", "truename"]),
@@ -25,6 +25,9 @@ fn the_benchmark_runs() {
         ("UDP beside idle TCP connections", &["0", "50"]),
         ("Durable updates", &engines),
         ("Reports that change nothing", &["nochg"]),
+        ("Questions right after", &["truename on sled", "truename on redb"]),
+        ("Queries while", &["idle", "its own hosts move"]),
+        ("1,000 leases end", &["truename on sled, while they end"]),
     ];
     for (title, rows) in tables {
         let Some((_, table)) = said.split_once(&format!("\n### {title}")) else {

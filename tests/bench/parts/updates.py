@@ -2,9 +2,11 @@
 RFC 2136 to BIND and Knot from as many clients, and beside what the disk gives."""
 
 import json
+import os
 import subprocess
 
 import machine
+import names
 import servers
 from table import middle, of, spread, table
 
@@ -53,11 +55,11 @@ def run(*words):
     return tuple(float(word) for word in said.split())
 
 
-def start(bench, engine, hosts, folder="updates", core=None, lease=None):
-    """truename with hosts h0, h1, ... and a token for all of them."""
+def start(bench, engine, hosts, folder="updates", fixed=0):
+    """truename with hosts h0, h1, ... and a token for all of them, and so many fixed names."""
     directory = bench.folder(f"{folder}-{engine}")
     bench.folder(f"{folder}-{engine}", "zones")
-    zone(directory, "zones/dyn.example.org.zone", 0)
+    zone(directory, "zones/dyn.example.org.zone", fixed=fixed)
     server = servers.Server(f"truename on {engine}", None, machine.free_port(), directory)
     server.http = f"127.0.0.1:{machine.free_port()}"
     config = machine.write(directory, "truename.toml", f"""
@@ -70,7 +72,7 @@ threads = 1
 [http]
 listen = ["{server.http}"]
 """)
-    server.process = bench.launch([bench.truename, "--config", config], directory, core=core)
+    server.process = bench.launch([bench.truename, "--config", config], directory, core=None)
     servers.wait_for_answer(server)
     server.command = lambda *words: subprocess.run(
         [bench.truename, "--config", config, "--json", *words],
@@ -83,11 +85,13 @@ listen = ["{server.http}"]
     return server
 
 
-def zone(directory, name, hosts):
-    return machine.write(directory, name,
-                         "$ORIGIN dyn.example.org.\n$TTL 60\n"
-                         "@ SOA ns1 hostmaster 1 3600 600 604800 60\n@ NS ns1\nns1 A 192.0.2.53\n"
-                         + "".join(f"h{n} A 192.0.2.1\n" for n in range(hosts)))
+def zone(directory, name, hosts=0, fixed=0):
+    """A zone file with the names h0, h1, ... that are to be moved, and with those to be asked for."""
+    path = os.path.join(directory, name)
+    names.write_zone(path, fixed)
+    with open(path, "a") as file:
+        file.writelines(f"h{n} A 192.0.2.1\n" for n in range(hosts))
+    return path
 
 
 def bind(bench, hosts):
