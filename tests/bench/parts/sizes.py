@@ -55,7 +55,7 @@ def print_size(count, rounds, results, empty):
     rows = []
     for name in results:
         times, rss, pss = (column(name, place) for place in range(3))
-        each = f"{(median(pss) - empty[name]) * 2 ** 20 / count:,.0f}" if count else "-"
+        each = f"{(median(pss) - empty[name]) * 2 ** 20 / count:,.0f}" if count >= 100_000 else "-"
         rows.append([name, middle(times, "{:.3f}"), spread(times, "{:.3f}"), of(times, column(best, 0)),
                      middle(rss, "{:,.1f}"), middle(pss, "{:,.1f}"), each])
     table(f"Start and memory, {count:,} names",
