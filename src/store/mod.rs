@@ -29,7 +29,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use migrate::{IMPORTED, Migrated, import, migrate};
-pub use start::open;
+pub use start::{Reader, Rows, open, open_reading};
 
 /// One row: its key and its value.
 pub type Row = (String, Vec<u8>);

@@ -80,14 +80,20 @@ pub fn open(home: &Home) -> Result<Redb, Failure> {
     }
     let wanted = Wanted::default();
     let mut database = start(&path, false, &wanted)?;
-    let tally = read_tally(&database).map_err(failure)?;
+    // Damage shows as a panic here and there.
+    let tally_of = |database: &Database| {
+        catch_unwind(AssertUnwindSafe(|| read_tally(database)))
+            .map_err(|panic| Failure::Torn(panic_words(&*panic)))?
+            .map_err(failure)
+    };
+    let tally = tally_of(&database)?;
     // After a clean stop redb trusts its file; a page damaged since would be
     // read as if it were right.
     let check = catch_unwind(AssertUnwindSafe(|| database.check_integrity()));
     check
         .map_err(|panic| Failure::Torn(panic_words(&*panic)))?
         .map_err(|error| failure(error.into()))?;
-    if read_tally(&database).map_err(failure)? != tally {
+    if tally_of(&database)? != tally {
         return Err(Failure::Torn("its last group is damaged".into()));
     }
     match tally {

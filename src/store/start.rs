@@ -39,15 +39,45 @@ struct Running {
 /// full disk for room is slow.
 const BALLAST_EVERY: u64 = 64;
 
+/// Reads rows, all of them, in the order of their keys.
+pub type Reader<'r, T> = &'r dyn Fn(Rows<'_>) -> Result<T, StoreError>;
+
+/// Every row of a store.
+pub type Rows<'a> = &'a mut dyn Iterator<Item = Result<Row, StoreError>>;
+
 /// Opens the store in `directory`, which is made if it is missing.
+///
+/// # Errors
+/// Those of [`open_reading`].
+pub fn open(engine: Engine, directory: &std::path::Path) -> Result<Opened, StoreError> {
+    open_reading(engine, directory, &pass_over).map(|(opened, ())| opened)
+}
+
+/// Has no use for what the rows say.
+pub fn pass_over(rows: Rows<'_>) -> Result<(), StoreError> {
+    for row in rows {
+        row?;
+    }
+    Ok(())
+}
+
+/// Opens the store in `directory`, which is made if it is missing, and reads
+/// it. A store is read as a whole to see that it is, so that whoever needs
+/// every row does well to take them then. What `read` made of a store that
+/// turned out to be torn is dropped, and it reads the one that is used.
 ///
 /// A store that is torn is set aside (`sled.broken-1`), and a new one is
 /// filled from the text dump, with loud words in [`Opened::warnings`].
 ///
 /// # Errors
 /// When the directory is in use or cannot be written, holds the store of
-/// another engine, or is torn and has no dump that can be read.
-pub fn open(engine: Engine, directory: &std::path::Path) -> Result<Opened, StoreError> {
+/// another engine, or is torn and has no dump that can be read; and those of
+/// `read`.
+pub fn open_reading<T>(
+    engine: Engine,
+    directory: &std::path::Path,
+    read: Reader<T>,
+) -> Result<(Opened, T), StoreError> {
     let home = Arc::new(Home::claim(directory)?);
     let ready = home.ready(engine)?;
     refuse_other_engines(&home, engine, ready.is_some())?;
@@ -57,14 +87,14 @@ pub fn open(engine: Engine, directory: &std::path::Path) -> Result<Opened, Store
 
     let mut warnings = Vec::new();
     let mut restored = false;
-    let kept = match ready {
-        Some(revision) => match open_whole(engine, &home, revision) {
-            Ok(kept) => kept,
+    let (kept, value) = match ready {
+        Some(revision) => match open_whole(engine, &home, revision, read) {
+            Ok((kept, value)) => (kept, Some(value)),
             Err(Failure::Stop(error)) => return Err(error),
             Err(Failure::Torn(why)) => {
                 warnings.push(format!("THE STORE IS BROKEN ({engine}: {why})."));
                 restored = true;
-                restore(engine, &home, &why, &mut warnings)?
+                (restore(engine, &home, &why, &mut warnings)?, None)
             }
         },
         None if dump_file.exists() => {
@@ -72,14 +102,16 @@ pub fn open(engine: Engine, directory: &std::path::Path) -> Result<Opened, Store
             restored = true;
             let kept = create(engine, &home)?;
             fill_from_dump(&*kept, &home, &mut warnings)?;
-            kept
+            (kept, None)
         }
-        None => create(engine, &home)?,
+        None => (create(engine, &home)?, None),
     };
+    let value = value.map_or_else(|| read(&mut *kept.rows("")), Ok)?;
     home.set_ready(engine, kept.tally().revision)?;
     ballast.take(kept.start_writes());
     let new = ready.is_none() && !restored;
-    Ok(Opened { store: Box::new(Running { kept, engine, ballast, home }), new, restored, warnings })
+    let store = Box::new(Running { kept, engine, ballast, home });
+    Ok((Opened { store, new, restored, warnings }, value))
 }
 
 /// One directory, one store: two would drift apart unseen.
@@ -112,11 +144,12 @@ pub fn create(engine: Engine, home: &Arc<Home>) -> Result<Box<dyn Kept>, StoreEr
 
 /// A store that was acknowledged from, read once as a whole: every row that
 /// was counted is there.
-pub fn open_whole(
+pub fn open_whole<T>(
     engine: Engine,
     home: &Arc<Home>,
     revision: u64,
-) -> Result<Box<dyn Kept>, Failure> {
+    read: Reader<T>,
+) -> Result<(Box<dyn Kept>, T), Failure> {
     let kept: Box<dyn Kept> = match engine {
         Engine::Sled => Box::new(sled::open(home)?),
         Engine::Redb => Box::new(redb::open(home)?),
@@ -130,22 +163,27 @@ pub fn open_whole(
     }
     // Both engines panic on some damaged pages; see the note in `sled::start`.
     let counted = catch_unwind(AssertUnwindSafe(|| {
-        kept.rows("").try_fold(
-            Tally { revision: tally.revision, rows: 0, bytes: 0 },
-            |mut all, row| {
-                let (key, value) = row?;
-                all.count(&key, None, Some(value.len()));
-                Ok::<_, StoreError>(all)
-            },
-        )
+        let mut found = Tally { revision: tally.revision, rows: 0, bytes: 0 };
+        let mut broken = None;
+        let mut rows = kept.rows("").inspect(|row| match row {
+            Ok((key, value)) => found.count(key, None, Some(value.len())),
+            Err(error) => broken = Some(error.to_string()),
+        });
+        let value = read(&mut rows);
+        // What the reader had no use for counts too.
+        rows.by_ref().for_each(drop);
+        drop(rows);
+        (found, broken, value)
     }));
     match counted {
-        Ok(Ok(found)) if found == tally => Ok(kept),
-        Ok(Ok(found)) => Err(Failure::Torn(format!(
+        Ok((_, Some(error), _)) => Err(Failure::Torn(error)),
+        Ok((found, None, value)) if found == tally => {
+            value.map(|value| (kept, value)).map_err(Failure::Stop)
+        }
+        Ok((found, None, _)) => Err(Failure::Torn(format!(
             "it has {} rows of {} bytes where {} of {} were counted",
             found.rows, found.bytes, tally.rows, tally.bytes
         ))),
-        Ok(Err(error)) => Err(Failure::Torn(error.to_string())),
         Err(panic) => Err(Failure::Torn(panic_words(&*panic))),
     }
 }
