@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::model::Served;
 use crate::registry::{AlsoReload, Command, CommandError, HostSettings, NewKey, Registry, Reply};
 use crate::tls::Certificate;
-use crate::{clock, control, dns, http, store};
+use crate::{clock, control, dns, http};
 
 /// Why the server does not run: sentences that say what to do.
 #[derive(Debug)]
@@ -54,12 +54,8 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
     settings.also_reload = certificate.clone().map(|certificate| -> AlsoReload {
         Arc::new(move || certificate.reload().map_err(|error| error.to_string()))
     });
-    let opened = store::open(config.engine, &config.data).map_err(failed)?;
-    for warning in &opened.warnings {
-        tracing::error!("{warning}");
-    }
     let mut before = Served(0);
-    let registry = Registry::start(opened, settings, |served| {
+    let registry = Registry::open(config.engine, &config.data, settings, |served| {
         before = served;
         clock::system(served)
     })
@@ -125,7 +121,7 @@ async fn first_host(
     before: Served,
 ) -> Result<Option<NewKey>, CommandError> {
     let state = registry.state();
-    let untouched = before == Served(0) && state.host_count() == 0 && state.accounts().len() == 0;
+    let untouched = before == Served(0) && state.host_count() == 0 && state.account_count() == 0;
     let zone = state.zones().next().cloned();
     let (true, true, Some(zone)) = (config.first_host, untouched, zone) else { return Ok(None) };
     let Ok(name) = zone.child(b"home") else { return Ok(None) };

@@ -10,8 +10,8 @@ use super::Timestamp;
 /// The name a person logs in with: 1 to 64 of `a-z 0-9 . _ @ + -`, lower
 /// case. It cannot hold a colon, which ends the user in HTTP Basic
 /// (RFC 7617 §2).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
 pub struct AccountName(Box<str>);
 
 /// Why a text is not an account name.
@@ -45,16 +45,9 @@ impl FromStr for AccountName {
     }
 }
 
-impl TryFrom<String> for AccountName {
-    type Error = AccountNameError;
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<AccountName> for String {
-    fn from(name: AccountName) -> String {
-        name.0.into()
+impl<'de> Deserialize<'de> for AccountName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        super::parsed(deserializer)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,38 @@ impl fmt::Display for Addresses {
             (None, Some(v6)) => v6.fmt(f),
             (Some(v4), Some(v6)) => write!(f, "{v4},{v6}"),
         }
+    }
+}
+
+/// Why a text is not the addresses of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressesError;
+
+impl fmt::Display for AddressesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("addresses are an IPv4 address, an IPv6 address, both with a comma, or `-`")
+    }
+}
+
+impl std::error::Error for AddressesError {}
+
+/// As they are shown.
+impl FromStr for Addresses {
+    type Err = AddressesError;
+
+    fn from_str(text: &str) -> Result<Addresses, AddressesError> {
+        if text == "-" {
+            return Ok(Addresses::NONE);
+        }
+        let parsed = match text.split_once(',') {
+            Some((v4, v6)) => v4
+                .parse()
+                .ok()
+                .zip(v6.parse().ok())
+                .map(|(v4, v6)| Addresses { v4: Some(v4), v6: Some(v6) }),
+            None => text.parse().ok().map(|address: IpAddr| address.into()),
+        };
+        parsed.ok_or(AddressesError)
     }
 }
 

@@ -30,10 +30,17 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// HMAC-SHA-256 of a token under the store's own token key.
+/// HMAC-SHA-256 of a token under the store's own token key, the first half of
+/// it (RFC 2104 §5): nobody finds another token for 128 bits either, and there
+/// are as many digests as hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct KeyDigest(pub [u8; 32]);
+pub struct KeyDigest(pub [u8; KeyDigest::LENGTH]);
+
+impl KeyDigest {
+    /// In octets.
+    pub const LENGTH: usize = 16;
+}
 
 impl From<KeyDigest> for String {
     fn from(digest: KeyDigest) -> String {
@@ -44,10 +51,11 @@ impl From<KeyDigest> for String {
 impl TryFrom<String> for KeyDigest {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let bytes = data_encoding::HEXLOWER.decode(text.as_bytes());
-        match bytes.map(<[u8; 32]>::try_from) {
-            Ok(Ok(digest)) => Ok(KeyDigest(digest)),
-            _ => Err("a key digest is 64 hexadecimal digits"),
+        // Version 0.1 kept the other half too.
+        let bytes = data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap_or_default();
+        match (bytes.len(), bytes.first_chunk()) {
+            (16 | 32, Some(digest)) => Ok(KeyDigest(*digest)),
+            _ => Err("a key digest is 32 hexadecimal digits, or 64 in older stores"),
         }
     }
 }

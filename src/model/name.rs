@@ -58,6 +58,10 @@ impl Name {
     /// # Errors
     /// When the bytes are not exactly one uncompressed name.
     pub fn from_wire(wire: &[u8]) -> Result<Name, NameError> {
+        Name::from_owned(wire.to_vec())
+    }
+
+    fn from_owned(mut wire: Vec<u8>) -> Result<Name, NameError> {
         if wire.len() > MAX_NAME {
             return Err(NameError::TooLong);
         }
@@ -72,7 +76,8 @@ impl Name {
             }
         }
         // Length octets are at most 63 and so never change when folded.
-        Ok(Name(wire.to_ascii_lowercase().into()))
+        wire.make_ascii_lowercase();
+        Ok(Name(wire.into()))
     }
 
     /// The name in wire form: lower case, uncompressed, ending in the zero
@@ -205,7 +210,7 @@ impl FromStr for Name {
         if open {
             close(&mut wire)?;
         }
-        Name::from_wire(&wire)
+        Name::from_owned(wire)
     }
 }
 
@@ -278,8 +283,7 @@ impl Serialize for Name {
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        super::parsed(deserializer)
     }
 }
 

@@ -12,9 +12,10 @@ use tokio::sync::oneshot;
 use super::command::{Command, CommandError, Reply};
 use super::draft::Draft;
 use super::heard::{Heard, OnItsWay, Renewal};
+use super::load::Loaded;
 use super::rows;
 use super::secrets::TokenKey;
-use super::state::{Loaded, Settings, State};
+use super::state::{Settings, State};
 use crate::model::{Cause, Grant, Host, Name, Now, Presence, Served};
 use crate::store::{IMPORTED, Opened, Store, StoreError, Write};
 use crate::update::{Outcome, Update};
@@ -91,8 +92,8 @@ pub(super) struct Core {
     published: Published,
     /// What was answered without asking here.
     heard: Arc<Heard>,
-    /// Hosts heard since heartbeats were last written down.
-    renewed: BTreeSet<Name>,
+    /// Hosts heard since heartbeats were last written down, by number.
+    renewed: BTreeSet<u32>,
     heartbeats_due: Served,
     dump_due: Served,
     /// Not before this moment what time asks for is tried again.
@@ -104,16 +105,16 @@ pub(super) struct Core {
 }
 
 impl Core {
-    /// Reads the store, takes the zones in, writes down what that changed.
+    /// Takes the zones in, and writes down what that changed.
     pub fn open(
         opened: Opened,
+        loaded: Loaded,
         settings: Settings,
         zones: Vec<Zone>,
     ) -> Result<(Core, Served), CommandError> {
         let broken = |error: StoreError| CommandError(error.to_string());
         let store: Arc<dyn Store> = Arc::from(opened.store);
-        let Loaded { state, served, imported } =
-            State::load(&*store, settings.lease, settings.ttl).map_err(broken)?;
+        let Loaded { state, served, imported } = loaded;
         let mut first = Vec::new();
         let state = state.unwrap_or_else(|| {
             let key = TokenKey::random();
@@ -207,7 +208,7 @@ impl Core {
                 draft.put_host(Host { presence, ..host }, Cause::Lapse, now);
             } else {
                 // Renewed since it was entered: it goes to its right place.
-                draft.state.put_host(host);
+                draft.state.put_host(&host);
             }
         }
         self.commit(draft)?;
@@ -224,16 +225,16 @@ impl Core {
     /// Writes renewals down: nobody waits for it. The clock goes with the
     /// last of them, so that the two never disagree after a crash.
     pub fn write_heartbeats(&mut self, now: Now) -> Result<(), StoreError> {
-        let names: Vec<Name> = self.renewed.iter().take(HEARTBEATS_A_GROUP).cloned().collect();
-        let hosts = names.iter().filter_map(|name| self.state.host(name));
-        let mut writes: Vec<Write> = hosts.map(rows::put_host).collect();
-        let last = names.len() == self.renewed.len();
+        let numbers: Vec<u32> = self.renewed.iter().take(HEARTBEATS_A_GROUP).copied().collect();
+        let hosts = numbers.iter().filter_map(|number| self.state.host_numbered(*number));
+        let mut writes: Vec<Write> = hosts.map(|host| rows::put_host(&host)).collect();
+        let last = numbers.len() == self.renewed.len();
         if last {
             writes.push(rows::put_served(now.served));
         }
         self.store.commit(&writes)?;
-        for name in &names {
-            self.renewed.remove(name);
+        for number in &numbers {
+            self.renewed.remove(number);
         }
         if last {
             self.heartbeats_due = now.served.plus(HEARTBEATS_EVERY);
@@ -315,9 +316,8 @@ impl Core {
                 && before <= heard
             {
                 let presence = Presence::Present { addresses, heard };
-                let host = Host { presence, last_report: Some(report), ..known.clone() };
-                self.state.put_host(host);
-                self.renewed.insert(name);
+                let host = Host { presence, last_report: Some(report), ..known };
+                self.renewed.insert(self.state.put_host(&host));
                 any = true;
             }
         }

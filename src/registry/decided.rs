@@ -35,7 +35,7 @@ pub(super) fn decided(
         return Decided::Nothing(Outcome::Blocked);
     }
     let policy = policies.get(zone).copied().unwrap_or_default();
-    let Decision { outcome, presence } = decide(host, &update.report, policy, now);
+    let Decision { outcome, presence } = decide(&host, &update.report, policy, now);
     let Some(presence) = presence else { return Decided::Nothing(outcome) };
     let report =
         LastReport { at: now.wall, source: Some(update.source), protocol: update.protocol };

@@ -55,7 +55,7 @@ impl Draft {
         let mut writes = std::mem::take(&mut self.writes);
         for name in std::mem::take(&mut self.hosts) {
             if let Some(host) = self.state.host(&name) {
-                writes.push(rows::put_host(host));
+                writes.push(rows::put_host(&host));
             }
         }
         for origin in std::mem::take(&mut self.zones) {
@@ -105,7 +105,7 @@ impl Draft {
                 let cause =
                     Cause::Report { protocol: update.protocol, source: Some(update.source) };
                 let host = self.state.host(name).expect("something was decided for it");
-                let after = Host { presence, last_report: Some(report), ..host.clone() };
+                let after = Host { presence, last_report: Some(report), ..host };
                 self.put_host(after, cause, now);
                 outcome
             }
@@ -116,8 +116,8 @@ impl Draft {
     /// Change with its own serial if any answer is another one now.
     pub fn put_host(&mut self, mut host: Host, cause: Cause, now: Now) {
         let before = self.state.host(&host.name);
-        let answered_before = before.and_then(|host| answered(&self.state, host));
-        let addresses_before = before.map_or(Addresses::NONE, Host::addresses);
+        let answered_before = before.as_ref().and_then(|host| answered(&self.state, host));
+        let addresses_before = before.as_ref().map_or(Addresses::NONE, Host::addresses);
         let answered_after = answered(&self.state, &host);
         if answered_before != answered_after
             && let Some(serial) = self.raise_serial(&host.name)
@@ -135,12 +135,12 @@ impl Draft {
             self.publish_host(&host);
         }
         self.hosts.insert(host.name.clone());
-        self.state.put_host(host);
+        self.state.put_host(&host);
     }
 
     /// Removes a host, its own keys and its history.
     pub fn remove_host(&mut self, name: &Name) {
-        let Some(host) = self.state.host(name).cloned() else { return };
+        let Some(host) = self.state.host(name) else { return };
         if !host.addresses().is_empty() && self.raise_serial(name).is_some() {
             self.publish_host(&Host { presence: Presence::Unheard, ..host.clone() });
         }
@@ -170,7 +170,7 @@ impl Draft {
 
     pub fn put_account(&mut self, account: Account) {
         self.writes.push(rows::put_account(&account));
-        self.state.put_account(account);
+        self.state.put_account(&account);
     }
 
     pub fn remove_account(&mut self, name: &AccountName) {
@@ -180,7 +180,7 @@ impl Draft {
 
     pub fn put_key(&mut self, key: Key) {
         self.writes.push(rows::put_key(&key));
-        self.state.put_key(key);
+        self.state.put_key(&key);
     }
 
     pub fn remove_key(&mut self, id: &KeyId) {

@@ -98,7 +98,7 @@ impl Heard {
                 Decided::Nothing(outcome) => outcomes.push(outcome),
                 Decided::Renewed(outcome, report) => {
                     outcomes.push(outcome);
-                    let end = state.lease_end(state.host(name)?);
+                    let end = state.lease_end(&state.host(name)?);
                     renewed.push((name.clone(), end, report));
                 }
                 Decided::Changed(..) => return None,

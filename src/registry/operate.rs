@@ -44,7 +44,7 @@ impl Draft {
                 Ok(Reply::KeyAdded(self.add_key(key)))
             }
             Command::KeySet { id, hosts, networks, label } => {
-                let mut key = known_key(&self.state, id)?.clone();
+                let mut key = known_key(&self.state, id)?;
                 if let Some(hosts) = hosts {
                     self.check_key(&key.holder, hosts)?;
                     key.hosts.clone_from(hosts);
@@ -111,7 +111,7 @@ impl Draft {
             self.add_key(key)
         });
         let host = known_host(&self.state, name)?;
-        Ok(Reply::HostAdded { host: host_view(&self.state, host, now), key })
+        Ok(Reply::HostAdded { host: host_view(&self.state, &host, now), key })
     }
 
     fn set_host(
@@ -121,12 +121,12 @@ impl Draft {
         policies: &Policies,
         now: Now,
     ) -> Done {
-        let host = known_host(&self.state, name)?.clone();
+        let host = known_host(&self.state, name)?;
         let cause = if settings.addresses.is_some() { command_cause() } else { Cause::Setting };
         let host = self.settled(host, settings, policies, now)?;
         self.put_host(host, cause, now);
         let host = known_host(&self.state, name)?;
-        Ok(Reply::Host(host_view(&self.state, host, now)))
+        Ok(Reply::Host(host_view(&self.state, &host, now)))
     }
 
     /// The host with these settings, if they can be.
@@ -176,7 +176,7 @@ impl Draft {
     fn drop_host(&mut self, name: &Name) -> Done {
         known_host(&self.state, name)?;
         let keys: Vec<KeyId> =
-            self.state.keys_of(&Holder::Host(name.clone())).map(|key| key.id.clone()).collect();
+            self.state.keys_of(&Holder::Host(name.clone())).map(|key| key.id).collect();
         for id in &keys {
             self.remove_key(id);
         }
@@ -206,7 +206,7 @@ impl Draft {
         password: &Option<String>,
         blocked: Option<bool>,
     ) -> Done {
-        let mut account = known_account(&self.state, name)?.clone();
+        let mut account = known_account(&self.state, name)?;
         if let Some(hash) = password {
             account.password = (!hash.is_empty()).then(|| hash.clone());
         }
@@ -225,7 +225,7 @@ impl Draft {
             ));
         }
         let keys: Vec<KeyId> =
-            self.state.keys_of(&Holder::Account(name.clone())).map(|key| key.id.clone()).collect();
+            self.state.keys_of(&Holder::Account(name.clone())).map(|key| key.id).collect();
         for id in &keys {
             self.remove_key(id);
         }
@@ -302,7 +302,7 @@ fn exactly(addresses: Addresses) -> Report {
     }
 }
 
-pub(super) fn known_host<'s>(state: &'s State, name: &Name) -> Result<&'s Host, CommandError> {
+pub(super) fn known_host(state: &State, name: &Name) -> Result<Host, CommandError> {
     state.host(name).ok_or_else(|| {
         CommandError(format!(
             "there is no host {} (`truename host list` shows those there are)",
@@ -311,10 +311,7 @@ pub(super) fn known_host<'s>(state: &'s State, name: &Name) -> Result<&'s Host, 
     })
 }
 
-pub(super) fn known_account<'s>(
-    state: &'s State,
-    name: &AccountName,
-) -> Result<&'s Account, CommandError> {
+pub(super) fn known_account(state: &State, name: &AccountName) -> Result<Account, CommandError> {
     state.account(name).ok_or_else(|| {
         CommandError(format!(
             "there is no account {name} (`truename account list` shows those there are)"
@@ -322,7 +319,7 @@ pub(super) fn known_account<'s>(
     })
 }
 
-pub(super) fn known_key<'s>(state: &'s State, id: &KeyId) -> Result<&'s Key, CommandError> {
+pub(super) fn known_key(state: &State, id: &KeyId) -> Result<Key, CommandError> {
     state.key(id).ok_or_else(|| {
         CommandError(format!("there is no key {id} (`truename key list` shows those there are)"))
     })

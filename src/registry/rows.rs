@@ -11,15 +11,18 @@
 //! | `key/ID` | a key: the digest of its token, what it is limited to |
 //! | `history/NAME/NN` | one Change; a ring of [`HISTORY`] slots a host, numbered by the count of its changes |
 //!
-//! Values are JSON objects whose `v` is the version of their form, so the
-//! text dump is these rows as they are. A change of form gets a new number;
-//! every older one stays readable (`tests` below hold one of each).
+//! Values are JSON, so the text dump is these rows as they are: objects whose
+//! `v` is the version of their form, or, where there are a million rows,
+//! arrays whose first element is. A change of form gets a new number; every
+//! older one stays readable (`tests` below hold one of each). A row keeps the
+//! form it was written in until it is written again.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::rows_v1::{ChangeV1, HostV1, KeyV1};
 use super::secrets::TokenKey;
 use crate::model::{
     Account, AccountName, Addresses, Cause, Change, Holder, Host, Key, KeyDigest, KeyId,
@@ -34,7 +37,6 @@ pub(super) const HOSTS: &str = "host/";
 pub(super) const ACCOUNTS: &str = "account/";
 pub(super) const KEYS: &str = "key/";
 pub(super) const ZONES: &str = "zone/";
-pub(super) const META: &str = "meta/";
 pub(super) const SERVED: &str = "meta/served";
 pub(super) const TOKEN_KEY: &str = "meta/token-key";
 
@@ -57,42 +59,74 @@ impl ZoneRow {
     }
 }
 
+/// `[2, owner, created, changes, standing, addresses, when, report, settings]`:
+/// `when` it was last heard (present) or withdrawn (lapsed, offline).
 #[derive(Serialize, Deserialize)]
-struct HostV1 {
-    v: u8,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    owner: Option<AccountName>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    ttl: Option<Ttl>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    lease: Option<Lease>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    wildcard: bool,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    blocked: bool,
-    created: Timestamp,
-    presence: PresenceV1,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    report: Option<ReportV1>,
-    #[serde(default)]
-    changes: u64,
-}
+struct HostV2(
+    u8,
+    Option<AccountName>,
+    Timestamp,
+    u64,
+    StandingV2,
+    #[serde(with = "text")] Addresses,
+    i64,
+    Option<ReportV2>,
+    Option<SettingsV2>,
+);
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum PresenceV1 {
+enum StandingV2 {
     Unheard,
-    Present { at: Addresses, heard: Served },
-    Lapsed(Timestamp),
-    Offline(Timestamp),
+    Present,
+    Lapsed,
+    Offline,
 }
 
+/// `[at, from, by]`
 #[derive(Serialize, Deserialize)]
-struct ReportV1 {
-    at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    from: Option<IpAddr>,
-    by: Protocol,
+struct ReportV2(Timestamp, Option<IpAddr>, Protocol);
+
+/// `[ttl, lease, wildcard, blocked]`; absent when all are the usual ones.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct SettingsV2(Option<Ttl>, Option<Lease>, bool, bool);
+
+/// `[2, "host" or "account", its name, digest, created, limits]`
+#[derive(Serialize, Deserialize)]
+struct KeyV2(u8, HolderV2, String, KeyDigest, Timestamp, Option<LimitsV2>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum HolderV2 {
+    Host,
+    Account,
+}
+
+/// `[hosts, networks, label]`; absent when the key has none of them.
+#[derive(Serialize, Deserialize)]
+struct LimitsV2(Vec<Name>, Vec<IpNet>, String);
+
+/// `[2, serial, at, before, after, why, from]`
+#[derive(Serialize, Deserialize)]
+struct ChangeV2(
+    u8,
+    Serial,
+    Timestamp,
+    #[serde(with = "text")] Addresses,
+    #[serde(with = "text")] Addresses,
+    WhyV2,
+    Option<IpAddr>,
+);
+
+/// A [`Cause`]; a report is named by its protocol.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum WhyV2 {
+    Dyndns2,
+    Command,
+    Lapse,
+    Setting,
+    Removal,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -105,36 +139,37 @@ struct AccountV1 {
     created: Timestamp,
 }
 
-#[derive(Serialize, Deserialize)]
-struct KeyV1 {
-    v: u8,
-    holder: Holder,
-    digest: KeyDigest,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    hosts: Vec<Name>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    networks: Vec<IpNet>,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    label: String,
-    created: Timestamp,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ChangeV1 {
-    v: u8,
-    serial: Serial,
-    at: Timestamp,
-    before: Addresses,
-    after: Addresses,
-    cause: Cause,
-}
-
 fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("rows have text keys and finite numbers")
 }
 
 fn read<'a, T: Deserialize<'a>>(key: &str, value: &'a [u8]) -> Result<T, StoreError> {
     serde_json::from_slice(value).map_err(|error| unreadable(key, &error.to_string()))
+}
+
+/// Rows of version 1 are objects, those of version 2 are arrays.
+fn is_v1(value: &[u8]) -> bool {
+    value.starts_with(b"{")
+}
+
+fn read_v2<'a, T: Deserialize<'a>>(key: &str, value: &'a [u8]) -> Result<T, StoreError> {
+    if !value.starts_with(b"[2,") {
+        return Err(unreadable(key, "it is of no version known here"));
+    }
+    read(key, value)
+}
+
+/// What is written as text in a row.
+mod text {
+    use std::fmt::Display;
+
+    use serde::Serializer;
+
+    pub fn serialize<S: Serializer>(value: &impl Display, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    pub use crate::model::parsed as deserialize;
 }
 
 fn unreadable(key: &str, why: &str) -> StoreError {
@@ -154,44 +189,59 @@ pub(super) fn host_key(name: &Name) -> String {
 }
 
 pub(super) fn put_host(host: &Host) -> Write {
-    let row = HostV1 {
-        v: 1,
-        owner: host.owner.clone(),
-        ttl: host.ttl,
-        lease: host.lease,
-        wildcard: host.wildcard,
-        blocked: host.blocked,
-        created: host.created,
-        presence: match host.presence {
-            Presence::Unheard => PresenceV1::Unheard,
-            Presence::Present { addresses, heard } => PresenceV1::Present { at: addresses, heard },
-            Presence::Lapsed { since } => PresenceV1::Lapsed(since),
-            Presence::Offline { since } => PresenceV1::Offline(since),
-        },
-        report: host.last_report.map(|r| ReportV1 { at: r.at, from: r.source, by: r.protocol }),
-        changes: host.changes,
+    let (standing, addresses, when) = match host.presence {
+        Presence::Unheard => (StandingV2::Unheard, Addresses::NONE, 0),
+        Presence::Present { addresses, heard } => (StandingV2::Present, addresses, heard.0 as i64),
+        Presence::Lapsed { since } => (StandingV2::Lapsed, Addresses::NONE, since.0),
+        Presence::Offline { since } => (StandingV2::Offline, Addresses::NONE, since.0),
     };
+    let report = host.last_report.map(|report| ReportV2(report.at, report.source, report.protocol));
+    let settings = SettingsV2(host.ttl, host.lease, host.wildcard, host.blocked);
+    let settings = (settings != SettingsV2(None, None, false, false)).then_some(settings);
+    let row = HostV2(
+        2,
+        host.owner.clone(),
+        host.created,
+        host.changes,
+        standing,
+        addresses,
+        when,
+        report,
+        settings,
+    );
     Write::Put(host_key(&host.name), json(&row))
 }
 
 pub(super) fn read_host(key: &str, value: &[u8]) -> Result<Host, StoreError> {
-    let row: HostV1 = read(key, value)?;
+    let name = named(key, HOSTS)?;
+    if is_v1(value) {
+        return Ok(read::<HostV1>(key, value)?.host(name));
+    }
+    let HostV2(_, owner, created, changes, standing, addresses, when, report, settings) =
+        read_v2(key, value)?;
+    let since = Timestamp(when);
+    let SettingsV2(ttl, lease, wildcard, blocked) =
+        settings.unwrap_or(SettingsV2(None, None, false, false));
     Ok(Host {
-        name: named(key, HOSTS)?,
-        owner: row.owner,
-        ttl: row.ttl,
-        lease: row.lease,
-        wildcard: row.wildcard,
-        blocked: row.blocked,
-        created: row.created,
-        presence: match row.presence {
-            PresenceV1::Unheard => Presence::Unheard,
-            PresenceV1::Present { at, heard } => Presence::Present { addresses: at, heard },
-            PresenceV1::Lapsed(since) => Presence::Lapsed { since },
-            PresenceV1::Offline(since) => Presence::Offline { since },
+        name,
+        owner,
+        ttl,
+        lease,
+        wildcard,
+        blocked,
+        created,
+        presence: match standing {
+            StandingV2::Unheard => Presence::Unheard,
+            StandingV2::Present => Presence::Present { addresses, heard: Served(when as u64) },
+            StandingV2::Lapsed => Presence::Lapsed { since },
+            StandingV2::Offline => Presence::Offline { since },
         },
-        last_report: row.report.map(|r| LastReport { at: r.at, source: r.from, protocol: r.by }),
-        changes: row.changes,
+        last_report: report.map(|ReportV2(at, source, protocol)| LastReport {
+            at,
+            source,
+            protocol,
+        }),
+        changes,
     })
 }
 
@@ -224,29 +274,31 @@ pub(super) fn key_key(id: &KeyId) -> String {
 }
 
 pub(super) fn put_key(key: &Key) -> Write {
-    let row = KeyV1 {
-        v: 1,
-        holder: key.holder.clone(),
-        digest: key.digest,
-        hosts: key.hosts.clone(),
-        networks: key.networks.clone(),
-        label: key.label.clone(),
-        created: key.created,
+    let (kind, holder) = match &key.holder {
+        Holder::Host(name) => (HolderV2::Host, name.without_dot()),
+        Holder::Account(name) => (HolderV2::Account, name.to_string()),
     };
+    let unlimited = key.hosts.is_empty() && key.networks.is_empty() && key.label.is_empty();
+    let limits =
+        (!unlimited).then(|| LimitsV2(key.hosts.clone(), key.networks.clone(), key.label.clone()));
+    let row = KeyV2(2, kind, holder, key.digest, key.created, limits);
     Write::Put(key_key(&key.id), json(&row))
 }
 
 pub(super) fn read_key(key: &str, value: &[u8]) -> Result<Key, StoreError> {
-    let row: KeyV1 = read(key, value)?;
-    Ok(Key {
-        id: KeyId(named(key, KEYS)?),
-        holder: row.holder,
-        digest: row.digest,
-        hosts: row.hosts,
-        networks: row.networks,
-        label: row.label,
-        created: row.created,
-    })
+    let id = KeyId(named(key, KEYS)?);
+    if is_v1(value) {
+        return Ok(read::<KeyV1>(key, value)?.key(id));
+    }
+    let KeyV2(_, kind, holder, digest, created, limits) = read_v2(key, value)?;
+    let nobody = || unreadable(key, &format!("{holder} is no name"));
+    let holder = match kind {
+        HolderV2::Host => Holder::Host(holder.parse().map_err(|_| nobody())?),
+        HolderV2::Account => Holder::Account(holder.parse().map_err(|_| nobody())?),
+    };
+    let LimitsV2(hosts, networks, label) =
+        limits.unwrap_or(LimitsV2(Vec::new(), Vec::new(), String::new()));
+    Ok(Key { id, holder, digest, hosts, networks, label, created })
 }
 
 pub(super) fn put_zone(origin: &Name, row: &ZoneRow) -> Write {
@@ -270,27 +322,30 @@ pub(super) fn history_key(host: &Name, count: u64) -> String {
 /// The row of a host's `count`th change, from 0; it takes the place of the
 /// one [`HISTORY`] changes earlier.
 pub(super) fn put_change(change: &Change, count: u64) -> Write {
-    let row = ChangeV1 {
-        v: 1,
-        serial: change.serial,
-        at: change.at,
-        before: change.before,
-        after: change.after,
-        cause: change.cause,
+    let (why, from) = match change.cause {
+        Cause::Report { protocol: Protocol::Dyndns2, source } => (WhyV2::Dyndns2, source),
+        Cause::Report { protocol: Protocol::Command, source } => (WhyV2::Command, source),
+        Cause::Lapse => (WhyV2::Lapse, None),
+        Cause::Setting => (WhyV2::Setting, None),
+        Cause::Removal => (WhyV2::Removal, None),
     };
+    let row = ChangeV2(2, change.serial, change.at, change.before, change.after, why, from);
     Write::Put(history_key(&change.host, count), json(&row))
 }
 
 pub(super) fn read_change(host: &Name, key: &str, value: &[u8]) -> Result<Change, StoreError> {
-    let row: ChangeV1 = read(key, value)?;
-    Ok(Change {
-        host: host.clone(),
-        serial: row.serial,
-        at: row.at,
-        before: row.before,
-        after: row.after,
-        cause: row.cause,
-    })
+    if is_v1(value) {
+        return Ok(read::<ChangeV1>(key, value)?.change(host));
+    }
+    let ChangeV2(_, serial, at, before, after, why, source) = read_v2(key, value)?;
+    let cause = match why {
+        WhyV2::Dyndns2 => Cause::Report { protocol: Protocol::Dyndns2, source },
+        WhyV2::Command => Cause::Report { protocol: Protocol::Command, source },
+        WhyV2::Lapse => Cause::Lapse,
+        WhyV2::Setting => Cause::Setting,
+        WhyV2::Removal => Cause::Removal,
+    };
+    Ok(Change { host: host.clone(), serial, at, before, after, cause })
 }
 
 pub(super) fn put_served(served: Served) -> Write {
@@ -314,33 +369,58 @@ pub(super) fn read_token_key(key: &str, value: &[u8]) -> Result<TokenKey, StoreE
 mod tests {
     use super::*;
 
-    /// Rows as version 0.1 wrote them; they must be read, and written, like
-    /// this for ever (or a newer version number stands beside them).
+    /// Rows as they were ever written; they must be read for ever, and those of
+    /// the latest version written like this (or a newer version number stands
+    /// beside them). Each of version 1 stands beside the same of version 2.
     #[test]
     fn rows_of_every_version_are_read() {
         let key = "host/home.dyn.example.org";
-        for value in [
-            r#"{"v":1,"created":1000,"presence":"unheard","changes":0}"#,
-            r#"{"v":1,"owner":"ann","ttl":120,"lease":"7d","wildcard":true,"blocked":true,"created":1000,"presence":{"present":{"at":{"v4":"192.0.2.1","v6":"2001:db8::1"},"heard":77}},"report":{"at":1234,"from":"203.0.113.9","by":"dyndns2"},"changes":3}"#,
-            r#"{"v":1,"created":1000,"presence":{"lapsed":5},"changes":0}"#,
-            r#"{"v":1,"lease":"never","created":1000,"presence":{"offline":5},"changes":0}"#,
+        for (v1, v2) in [
+            (
+                r#"{"v":1,"created":1000,"presence":"unheard","changes":0}"#,
+                r#"[2,null,1000,0,"unheard","-",0,null,null]"#,
+            ),
+            (
+                r#"{"v":1,"owner":"ann","ttl":120,"lease":"7d","wildcard":true,"blocked":true,"created":1000,"presence":{"present":{"at":{"v4":"192.0.2.1","v6":"2001:db8::1"},"heard":77}},"report":{"at":1234,"from":"203.0.113.9","by":"dyndns2"},"changes":3}"#,
+                r#"[2,"ann",1000,3,"present","192.0.2.1,2001:db8::1",77,[1234,"203.0.113.9","dyndns2"],[120,"7d",true,true]]"#,
+            ),
+            (
+                r#"{"v":1,"created":1000,"presence":{"present":{"at":{"v6":"2001:db8::1"},"heard":18446744073709551615}},"report":{"at":1234,"by":"command"}}"#,
+                r#"[2,null,1000,0,"present","2001:db8::1",-1,[1234,null,"command"],null]"#,
+            ),
+            (
+                r#"{"v":1,"created":1000,"presence":{"lapsed":5},"changes":0}"#,
+                r#"[2,null,1000,0,"lapsed","-",5,null,null]"#,
+            ),
+            (
+                r#"{"v":1,"lease":"never","created":1000,"presence":{"offline":5},"changes":0}"#,
+                r#"[2,null,1000,0,"offline","-",5,null,[null,"never",false,false]]"#,
+            ),
         ] {
-            let host = read_host(key, value.as_bytes()).unwrap();
-            assert_eq!(put_host(&host), Write::Put(key.into(), value.into()));
+            let host = read_host(key, v2.as_bytes()).unwrap();
+            assert_eq!(read_host(key, v1.as_bytes()).unwrap(), host);
+            assert_eq!(put_host(&host), Write::Put(key.into(), v2.into()));
         }
         let key = "account/ann";
         let value = r#"{"v":1,"password":"$argon2id$…","blocked":true,"created":1}"#;
         let account = read_account(key, value.as_bytes()).unwrap();
         assert_eq!(put_account(&account), Write::Put(key.into(), value.into()));
 
-        let digest = "00".repeat(32);
-        for holder in [r#"{"account":"ann"}"#, r#"{"host":"home.dyn.example.org"}"#] {
+        // Version 1 has the other half of the digest too.
+        let (half, digest) = ("ab".repeat(16), "ab".repeat(16) + &"cd".repeat(16));
+        for (holder, v2) in [
+            (r#"{"account":"ann"}"#, r#""account","ann""#),
+            (r#"{"host":"home.dyn.example.org"}"#, r#""host","home.dyn.example.org""#),
+        ] {
             let key = "key/abcdefgh";
-            let value = format!(
+            let v1 = format!(
                 r#"{{"v":1,"holder":{holder},"digest":"{digest}","hosts":["a.dyn.example.org"],"networks":["192.0.2.0/24"],"label":"box","created":1}}"#
             );
-            let read = read_key(key, value.as_bytes()).unwrap();
-            assert_eq!(put_key(&read), Write::Put(key.into(), value.into()));
+            let v2 =
+                format!(r#"[2,{v2},"{half}",1,[["a.dyn.example.org"],["192.0.2.0/24"],"box"]]"#);
+            let read = read_key(key, v2.as_bytes()).unwrap();
+            assert_eq!(read_key(key, v1.as_bytes()).unwrap(), read);
+            assert_eq!(put_key(&read), Write::Put(key.into(), v2.into()));
         }
 
         let key = "zone/dyn.example.org";
@@ -349,19 +429,31 @@ mod tests {
         assert_eq!(put_zone(&origin, &row), Write::Put(key.into(), value.into()));
 
         let key = "history/home.dyn.example.org/02";
-        for cause in [
-            r#"{"report":{"protocol":"dyndns2","source":"203.0.113.9"}}"#,
-            r#"{"report":{"protocol":"command"}}"#,
-            r#""lapse""#,
-            r#""setting""#,
-            r#""removal""#,
+        for (v1, v2) in [
+            (
+                r#"{"report":{"protocol":"dyndns2","source":"203.0.113.9"}}"#,
+                r#""dyndns2","203.0.113.9""#,
+            ),
+            (r#"{"report":{"protocol":"command"}}"#, r#""command",null"#),
+            (r#""lapse""#, r#""lapse",null"#),
+            (r#""setting""#, r#""setting",null"#),
+            (r#""removal""#, r#""removal",null"#),
         ] {
-            let value = format!(
-                r#"{{"v":1,"serial":7,"at":9,"before":{{}},"after":{{"v4":"192.0.2.1"}},"cause":{cause}}}"#
+            let v1 = format!(
+                r#"{{"v":1,"serial":7,"at":9,"before":{{}},"after":{{"v4":"192.0.2.1"}},"cause":{v1}}}"#
             );
+            let v2 = format!(r#"[2,7,9,"-","192.0.2.1",{v2}]"#);
             let host = "home.dyn.example.org".parse().unwrap();
-            let change = read_change(&host, key, value.as_bytes()).unwrap();
-            assert_eq!(put_change(&change, 66), Write::Put(key.into(), value.into()));
+            let change = read_change(&host, key, v2.as_bytes()).unwrap();
+            assert_eq!(read_change(&host, key, v1.as_bytes()).unwrap(), change);
+            assert_eq!(put_change(&change, 66), Write::Put(key.into(), v2.into()));
         }
+    }
+
+    #[test]
+    fn a_row_of_a_newer_version_is_not_guessed_at() {
+        let row = br#"[3,null,1000,0,"unheard","-",0,null,null]"#;
+        let error = read_host("host/home.dyn.example.org", row).unwrap_err().to_string();
+        assert!(error.contains("was it written by a newer truename?"), "{error}");
     }
 }

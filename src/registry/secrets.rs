@@ -65,6 +65,11 @@ impl TokenKey {
         TokenKey(random())
     }
 
+    /// In the place of one that is not read yet.
+    pub(super) fn unknown() -> TokenKey {
+        TokenKey([0; 32])
+    }
+
     pub(super) fn from_hex(text: &str) -> Option<TokenKey> {
         let bytes = data_encoding::HEXLOWER.decode(text.as_bytes()).ok()?;
         Some(TokenKey(bytes.try_into().ok()?))
@@ -76,7 +81,8 @@ impl TokenKey {
 
     /// What a token is kept and found by.
     pub(super) fn digest(&self, token: &Secret) -> KeyDigest {
-        KeyDigest(mac(&self.0, &[token.0.as_bytes()]))
+        let whole = mac(&self.0, &[token.0.as_bytes()]);
+        KeyDigest(*whole.first_chunk().expect("it is twice as long"))
     }
 }
 
@@ -190,7 +196,7 @@ impl Passwords {
         let Some((account, hash, grant)) = by_password(state, &login.user) else {
             return Auth::Wrong;
         };
-        match self.check(account, hash, &login.secret).await {
+        match self.check(&account, &hash, &login.secret).await {
             Checked::Right => granted(state, grant),
             Checked::Wrong => Auth::Wrong,
             Checked::Busy => Auth::Busy,
@@ -200,21 +206,18 @@ impl Passwords {
 
 /// The account whose password it may be, its hash, and what it would allow:
 /// the account logged in as, or the owner of the host logged in as.
-fn by_password<'s>(state: &'s State, user: &str) -> Option<(&'s AccountName, &'s str, Grant)> {
+fn by_password(state: &State, user: &str) -> Option<(AccountName, String, Grant)> {
     let named = user.parse().ok().and_then(|name: AccountName| state.account(&name));
     let (account, hosts) = match named {
         Some(account) if account.password.is_some() => (account, Vec::new()),
         _ => {
             let host = state.host(&user.parse::<Name>().ok()?)?;
-            (state.account(host.owner.as_ref()?)?, vec![host.name.clone()])
+            (state.account(host.owner.as_ref()?)?, vec![host.name])
         }
     };
-    let hash = account.password.as_deref()?;
-    Some((
-        &account.name,
-        hash,
-        Grant { holder: Holder::Account(account.name.clone()), hosts, key: None },
-    ))
+    let hash = account.password?;
+    let grant = Grant { holder: Holder::Account(account.name.clone()), hosts, key: None };
+    Some((account.name, hash, grant))
 }
 
 fn granted(state: &State, grant: Grant) -> Auth {

@@ -11,12 +11,13 @@ use tokio::sync::oneshot;
 
 use super::core::{Core, Published, Request, Unavailable};
 use super::heard::Heard;
+use super::load::{Loaded, load};
 use super::operate::{known_account, known_host, known_key};
 use super::secrets::{MIN_PASSWORD, Passwords, hash_password};
 use super::view;
 use super::{Auth, Command, CommandError, Login, Reply, Settings, State};
 use crate::model::{Grant, Now, Served};
-use crate::store::{Opened, Store, StoreError, dump};
+use crate::store::{self, Engine, Opened, Rows, Store, StoreError, dump};
 use crate::update::{Outcome, Update};
 use crate::zone::{Snapshot, Zone};
 
@@ -67,9 +68,28 @@ enum Job {
 }
 
 impl Registry {
-    /// Reads the store and the zones, publishes the first Snapshot, and starts
-    /// the thread. `clock` takes how long the store was served before and
-    /// tells the present moment from then on.
+    /// Opens the store in a data directory, reads it and the zones, publishes
+    /// the first Snapshot, and starts the thread. `clock` takes how long the
+    /// store was served before and tells the present moment from then on.
+    ///
+    /// # Errors
+    /// When a zone file or the store is wrong: sentences for the operator.
+    pub fn open(
+        engine: Engine,
+        directory: &Path,
+        settings: Settings,
+        clock: impl FnOnce(Served) -> Clock,
+    ) -> Result<Registry, CommandError> {
+        let read = |rows: Rows| load(rows, settings.lease, settings.ttl);
+        let opened = store::open_reading(engine, directory, &read);
+        let (opened, loaded) = opened.map_err(|error| CommandError(error.to_string()))?;
+        for warning in &opened.warnings {
+            tracing::error!("{warning}");
+        }
+        Registry::begin(opened, loaded, settings, clock)
+    }
+
+    /// The same with a store that is open already, which is read once more.
     ///
     /// # Errors
     /// When a zone file or the store is wrong: sentences for the operator.
@@ -78,9 +98,20 @@ impl Registry {
         settings: Settings,
         clock: impl FnOnce(Served) -> Clock,
     ) -> Result<Registry, CommandError> {
+        let loaded = load(&mut *opened.store.rows(""), settings.lease, settings.ttl);
+        let loaded = loaded.map_err(|error| CommandError(error.to_string()))?;
+        Registry::begin(opened, loaded, settings, clock)
+    }
+
+    fn begin(
+        opened: Opened,
+        loaded: Loaded,
+        settings: Settings,
+        clock: impl FnOnce(Served) -> Clock,
+    ) -> Result<Registry, CommandError> {
         let zones = load_zones(&settings)?;
         let warnings = opened.warnings.clone();
-        let (core, started) = Core::open(opened, settings.clone(), zones)?;
+        let (core, started) = Core::open(opened, loaded, settings.clone(), zones)?;
         let clock = Arc::new(clock(started));
         let (queue, jobs) = sync_channel(QUEUE);
         let shared = Arc::new(Shared {
@@ -163,7 +194,7 @@ impl Registry {
         let now = (self.0.clock)();
         match command {
             Command::HostShow { name } => {
-                Ok(Reply::Host(view::host_view(&state, known_host(&state, &name)?, now)))
+                Ok(Reply::Host(view::host_view(&state, &known_host(&state, &name)?, now)))
             }
             Command::HostList { owner, zone } => {
                 if let Some(owner) = &owner {
@@ -172,22 +203,14 @@ impl Registry {
                 Ok(Reply::Hosts(view::host_list(&state, owner.as_ref(), zone.as_ref(), now)))
             }
             Command::AccountShow { name } => {
-                Ok(Reply::Account(view::account_view(&state, known_account(&state, &name)?)))
+                Ok(Reply::Account(view::account_view(&state, &known_account(&state, &name)?)))
             }
-            Command::AccountList => {
-                let views = state.accounts().map(|account| view::account_view(&state, account));
-                Ok(Reply::Accounts(views.collect()))
-            }
-            Command::KeyShow { id } => Ok(Reply::Key(view::key_view(known_key(&state, &id)?))),
-            Command::KeyList { holder: None } => {
-                Ok(Reply::Keys(state.keys().map(view::key_view).collect()))
-            }
-            Command::KeyList { holder: Some(holder) } => {
-                Ok(Reply::Keys(state.keys_of(&holder).map(view::key_view).collect()))
-            }
+            Command::AccountList => Ok(Reply::Accounts(view::account_list(&state))),
+            Command::KeyShow { id } => Ok(Reply::Key(view::key_view(&known_key(&state, &id)?))),
+            Command::KeyList { holder } => Ok(Reply::Keys(view::key_list(&state, holder.as_ref()))),
             Command::History { host } => {
                 let host = known_host(&state, &host)?;
-                Ok(Reply::History(view::history(&*self.0.store, host)?))
+                Ok(Reply::History(view::history(&*self.0.store, &host)?))
             }
             Command::Status => {
                 let warnings = self.0.warnings.lock().expect("nothing panics while it is held");

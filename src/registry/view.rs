@@ -3,7 +3,7 @@
 use super::command::{AccountView, CommandError, HostView, KeyView, Status, ZoneStatus};
 use super::rows;
 use super::state::State;
-use crate::model::{Account, AccountName, Change, Holder, Host, Key, Name, Now, Served};
+use crate::model::{Account, AccountName, Change, Holder, Host, Key, KeyId, Name, Now, Served};
 use crate::store::{Store, StoreError};
 
 pub(super) fn host_view(state: &State, host: &Host, now: Now) -> HostView {
@@ -13,8 +13,15 @@ pub(super) fn host_view(state: &State, host: &Host, now: Now) -> HostView {
         effective_ttl: state.ttl_of(host),
         effective_lease: state.lease_of(host),
         lapses_in: state.lease_end(host).map(|end| end.since(now.served).as_secs()),
-        keys: state.keys_of(&Holder::Host(host.name.clone())).map(|key| key.id.clone()).collect(),
+        keys: key_ids(state, &Holder::Host(host.name.clone())),
     }
+}
+
+/// The public numbers of somebody's keys, in order.
+fn key_ids(state: &State, holder: &Holder) -> Vec<KeyId> {
+    let mut ids: Vec<KeyId> = state.keys_of(holder).map(|key| key.id).collect();
+    ids.sort_unstable();
+    ids
 }
 
 /// The hosts of one owner or of all, in one zone or in all, in the order of
@@ -25,27 +32,45 @@ pub(super) fn host_list(
     zone: Option<&Name>,
     now: Now,
 ) -> Vec<HostView> {
-    let mut hosts: Vec<&Host> = match owner {
-        Some(owner) => state.hosts_of(owner).filter_map(|name| state.host(name)).collect(),
-        None => state.hosts().collect(),
-    };
-    hosts.retain(|host| {
+    let asked = |host: &Host| {
         zone.is_none_or(|zone| state.zone_of(&host.name).is_some_and(|(origin, _)| origin == zone))
-    });
-    hosts.sort_by(|a, b| a.name.cmp(&b.name));
-    hosts.into_iter().map(|host| host_view(state, host, now)).collect()
+    };
+    let mut hosts: Vec<Host> = match owner {
+        Some(owner) => state.hosts_of(owner).filter(asked).collect(),
+        None => state.hosts().filter(asked).collect(),
+    };
+    hosts.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    hosts.iter().map(|host| host_view(state, host, now)).collect()
 }
 
 pub(super) fn account_view(state: &State, account: &Account) -> AccountView {
-    let holder = Holder::Account(account.name.clone());
+    let mut hosts: Vec<Name> = state.hosts_of(&account.name).map(|host| host.name).collect();
+    hosts.sort_unstable();
     AccountView {
         name: account.name.clone(),
         password: account.password.is_some(),
         blocked: account.blocked,
         created: account.created,
-        hosts: state.hosts_of(&account.name).cloned().collect(),
-        keys: state.keys_of(&holder).map(|key| key.id.clone()).collect(),
+        hosts,
+        keys: key_ids(state, &Holder::Account(account.name.clone())),
     }
+}
+
+/// Every account, in the order of names.
+pub(super) fn account_list(state: &State) -> Vec<AccountView> {
+    let mut accounts: Vec<Account> = state.accounts().collect();
+    accounts.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    accounts.iter().map(|account| account_view(state, account)).collect()
+}
+
+/// Every key or somebody's, in the order of numbers.
+pub(super) fn key_list(state: &State, holder: Option<&Holder>) -> Vec<KeyView> {
+    let mut keys: Vec<Key> = match holder {
+        Some(holder) => state.keys_of(holder).collect(),
+        None => state.keys().collect(),
+    };
+    keys.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    keys.iter().map(key_view).collect()
 }
 
 pub(super) fn key_view(key: &Key) -> KeyView {
@@ -82,8 +107,8 @@ pub(super) fn status(state: &State, started: Served, now: Now, warnings: &[Strin
         zones,
         hosts: state.host_count(),
         present: state.present_count(),
-        accounts: state.accounts().len(),
-        keys: state.keys().len(),
+        accounts: state.account_count(),
+        keys: state.key_count(),
         warnings: warnings.to_vec(),
     }
 }

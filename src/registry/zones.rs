@@ -98,7 +98,7 @@ impl Draft {
         for host in self.state.hosts() {
             let addresses = host.addresses();
             if !addresses.is_empty() && self.state.zone_of(&host.name).is_some() {
-                let ttl = self.state.ttl_of(host).seconds();
+                let ttl = self.state.ttl_of(&host).seconds();
                 snapshot.set_host(&host.name, addresses, ttl, host.wildcard);
             }
         }
