@@ -159,11 +159,11 @@ impl Name {
 
     /// The name as people write it: without the dot at the end.
     pub fn without_dot(&self) -> String {
-        let text = self.to_string();
-        match text.strip_suffix('.') {
-            Some(bare) if !bare.is_empty() => bare.to_owned(),
-            _ => text,
+        let mut text = self.to_string();
+        if text.len() > 1 {
+            text.pop();
         }
+        text
     }
 }
 
@@ -235,6 +235,13 @@ impl fmt::Display for Name {
             return f.write_str(".");
         }
         for label in self.labels() {
+            // Nearly every label is written as it is: a million at a start.
+            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_*".contains(byte);
+            if label.iter().all(plain) {
+                f.write_str(std::str::from_utf8(label).expect("it is ASCII"))?;
+                f.write_str(".")?;
+                continue;
+            }
             for &byte in label {
                 match byte {
                     b'.' | b'\\' | b'"' | b'(' | b')' | b';' | b'@' | b'$' => {
@@ -277,7 +284,7 @@ impl Borrow<[u8]> for Name {
 
 impl Serialize for Name {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{}", self.without_dot()))
+        serializer.serialize_str(&self.without_dot())
     }
 }
 
