@@ -4,7 +4,6 @@ h0000000, h0000001, ... below dyn.example.org, each with A and AAAA.
 """
 
 import hashlib
-import json
 import socket
 import struct
 import zlib
@@ -54,25 +53,19 @@ def write_dump(path, count):
 
 
 def dump_rows(count):
-    """In the order of their keys. Keys' digests are of no token."""
-    report = '"from":"198.51.100.1","by":"dyndns2"'
-    cause = '{"report":{"protocol":"dyndns2","source":"198.51.100.1"}}'
-    at = lambda n: json.dumps({"v4": text4(n), "v6": socket.inet_ntop(socket.AF_INET6, v6(n))},
-                              separators=(",", ":"))
+    """In the order of their keys, as src/registry/rows.rs has them. Keys' digests are of no token."""
+    at = lambda n: f'"{text4(n)},{socket.inet_ntop(socket.AF_INET6, v6(n))}"'
     yield 'account/bench\t{"v":1,"created":1000000}\n'
     for n in range(count):
-        yield (f'history/h{n:07}.{ZONE}/00\t{{"v":1,"serial":{n + 2},"at":1000000,"before":{{}},'
-               f'"after":{at(n)},"cause":{cause}}}\n')
+        yield f'history/h{n:07}.{ZONE}/00\t[2,{n + 2},1000000,"-",{at(n)},"dyndns2","198.51.100.1"]\n'
     for n in range(count):
-        yield (f'host/h{n:07}.{ZONE}\t{{"v":1,"owner":"bench","created":1000000,'
-               f'"presence":{{"present":{{"at":{at(n)},"heard":1}}}},'
-               f'"report":{{"at":1000000,{report}}},"changes":1}}\n')
+        yield (f'host/h{n:07}.{ZONE}\t[2,"bench",1000000,1,"present",{at(n)},1,'
+               f'[1000000,"198.51.100.1","dyndns2"],null]\n')
     letters = "abcdefghijklmnopqrstuvwxyz"
     for n in range(count):
         identity = "".join(letters[n // 26 ** i % 26] for i in range(7, -1, -1))
-        digest = hashlib.sha256(str(n).encode()).hexdigest()
-        yield (f'key/{identity}\t{{"v":1,"holder":{{"host":"h{n:07}.{ZONE}"}},'
-               f'"digest":"{digest}","created":1000000}}\n')
+        digest = hashlib.sha256(str(n).encode()).hexdigest()[:32]
+        yield f'key/{identity}\t[2,"host","h{n:07}.{ZONE}","{digest}",1000000,null]\n'
     yield "meta/served\t1\n"
     yield f'meta/token-key\t"{"00" * 32}"\n'
     yield f'zone/{ZONE}\t{{"v":1,"serial":{count + 1},"digest":1,"ttl":60}}\n'
