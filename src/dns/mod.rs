@@ -7,6 +7,7 @@
 //! hickory-server's `RequestHandler`.
 
 mod bind;
+mod exchange;
 mod slots;
 mod slow;
 mod tcp;
@@ -107,7 +108,8 @@ pub fn serve(options: &Options, snapshot: Arc<ArcSwap<Snapshot>>) -> Result<Serv
     let slow = Arc::new(SlowHandler::new(snapshot.clone()));
     let (jobs, queue) = mpsc::channel(SLOW_QUEUE);
     server.tasks.spawn(worker::answer_slowly(slow.clone(), queue));
-    let streams = Arc::new(tcp::Streams::new(options, snapshot.clone(), slow, stopped));
+    let streams = tcp::Streams::new(options, snapshot.clone(), slow, stopped);
+    let mut listeners = Vec::new();
     let own: Arc<[SocketAddr]> = addresses.into();
     for bind::Sockets { address, datagrams, listener } in sockets {
         for (number, socket) in datagrams.into_iter().enumerate() {
@@ -124,8 +126,9 @@ pub fn serve(options: &Options, snapshot: Arc<ArcSwap<Snapshot>>) -> Result<Serv
             transport: Transport::Tcp,
             cause,
         })?;
-        server.tasks.spawn(tcp::accept(listener, streams.clone()));
+        listeners.push(listener);
     }
+    server.tasks.spawn(tcp::serve(listeners, streams));
     Ok(server)
 }
 

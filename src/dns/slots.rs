@@ -1,52 +1,105 @@
-//! Who holds a TCP connection, and who has to give way.
+//! Who holds a TCP connection, who has to give way, and who has had its time.
+//!
+//! A connection says when it begins to wait for a question and when it is in
+//! the middle of one; nothing else. Every few moments a look at all of them
+//! ([`Slots::look`]) finds those that took too long: one timer for all, where
+//! a timer for each message would cost more than its answer. Whoever must go
+//! has its socket shut down, which ends whatever it is waiting for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::net::TcpStream;
+
+/// How many looks the shorter time is worth: a connection may have this part
+/// of it more than it should, and never less.
+const LOOKS: u32 = 8;
 
 /// The connections there are, at most [`Slots::limit`] of them.
 pub struct Slots {
     limit: usize,
+    /// Looks that a connection may sit idle.
+    idle: usize,
+    /// Looks that a message or an answer may take.
+    message: usize,
+    /// From one look to the next.
+    pause: Duration,
     /// Rises with every change of any connection: an order, not a time.
     order: AtomicU64,
-    held: Mutex<HashMap<u64, Arc<Slot>>>,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    slots: HashMap<u64, Arc<Slot>>,
+    /// Places not given back: those of `slots`, and those told to end.
+    taken: usize,
+    /// Who gives way next, as it was when this was last made: states and
+    /// numbers, the first to go at the end. Whoever's state is another now
+    /// has moved since, and is passed over.
+    leaving: Vec<(u64, u64)>,
+    /// How far the order had come at each look, the latest at the end.
+    looks: VecDeque<u64>,
+    /// Whether nobody is let in any more.
+    closed: bool,
 }
 
 /// One connection's place.
 struct Slot {
-    /// The order of its last change, and in the lowest bit whether it has
-    /// been busy since.
+    stream: TcpStream,
+    /// In the highest bit whether it is busy, below it the order of its last
+    /// change: whoever has the least gives way first.
     state: AtomicU64,
-    evicted: Notify,
 }
 
 /// A place taken, given back when dropped.
 pub struct Place {
-    slots: Arc<Slots>,
-    number: u64,
+    // In this order: the socket is closed, then the place is free.
     slot: Arc<Slot>,
+    seat: Seat,
 }
 
-const BUSY: u64 = 1;
+struct Seat {
+    slots: Arc<Slots>,
+    number: u64,
+}
+
+const BUSY: u64 = 1 << 63;
 
 impl Slots {
-    /// `limit` places, none taken.
-    pub fn new(limit: usize) -> Slots {
-        Slots { limit: limit.max(1), order: AtomicU64::new(0), held: Mutex::default() }
+    /// `limit` places, none taken; `idle` is how long one may wait for a
+    /// question, `message` how long a question may take to arrive in full
+    /// and answers to be taken.
+    pub fn new(limit: usize, idle: Duration, message: Duration) -> Slots {
+        let shortest = Duration::from_millis(5);
+        let pause = (idle.min(message) / LOOKS).max(shortest);
+        let looks = |time: Duration| time.as_nanos().div_ceil(pause.as_nanos()) as usize;
+        Slots {
+            limit: limit.max(1),
+            idle: looks(idle),
+            message: looks(message),
+            pause,
+            order: AtomicU64::new(0),
+            held: Mutex::default(),
+        }
     }
 
     /// Takes a place, evicting somebody if none is free.
-    pub fn take(self: &Arc<Slots>) -> Place {
+    pub fn take(self: &Arc<Slots>, stream: TcpStream) -> Place {
         let number = self.next();
-        let slot = Arc::new(Slot { state: AtomicU64::new(number << 1), evicted: Notify::new() });
+        let slot = Arc::new(Slot { stream, state: AtomicU64::new(number) });
         let mut held = self.held();
-        if held.len() >= self.limit {
-            evict(&mut held);
+        if held.slots.len() >= self.limit {
+            held.evict();
         }
-        held.insert(number, slot.clone());
-        Place { slots: self.clone(), number, slot }
+        if held.closed {
+            slot.end(true);
+        }
+        held.slots.insert(number, slot.clone());
+        held.taken += 1;
+        Place { slot, seat: Seat { slots: self.clone(), number } }
     }
 
     /// Gives up a quarter of what is held, because something else is short
@@ -54,53 +107,133 @@ impl Slots {
     /// would wait for long.
     pub fn make_room(&self) {
         let mut held = self.held();
-        for _ in 0..held.len().div_ceil(4) {
-            evict(&mut held);
+        for _ in 0..held.slots.len().div_ceil(4) {
+            held.evict();
         }
+    }
+
+    /// How long to pause between two looks.
+    pub fn pause(&self) -> Duration {
+        self.pause
+    }
+
+    /// Ends every connection that has been idle, or busy with one thing, for
+    /// too long. To be called after every [`Slots::pause`].
+    pub fn look(&self) {
+        let mut held = self.held();
+        let Held { slots, looks, .. } = &mut *held;
+        looks.push_back(self.order.load(Ordering::Relaxed));
+        if looks.len() > self.idle.max(self.message) + 1 {
+            looks.pop_front();
+        }
+        let before =
+            |looks_ago: usize| looks.len().checked_sub(looks_ago + 1).map_or(0, |at| looks[at]);
+        let (idle, busy) = (before(self.idle), BUSY | before(self.message));
+        slots.retain(|_, slot| {
+            let state = slot.state();
+            let stalls = state >= BUSY;
+            let overdue = state < if stalls { busy } else { idle };
+            if overdue {
+                slot.end(stalls);
+            }
+            !overdue
+        });
+    }
+
+    /// Ends every connection that waits for a question.
+    pub fn end_idle(&self) {
+        for slot in self.held().slots.values().filter(|slot| slot.state() < BUSY) {
+            slot.end(false);
+        }
+    }
+
+    /// Ends every connection, and those that still come.
+    pub fn end_all(&self) {
+        let mut held = self.held();
+        held.closed = true;
+        for slot in held.slots.values() {
+            slot.end(true);
+        }
+    }
+
+    /// Whether no place is taken.
+    pub fn is_empty(&self) -> bool {
+        self.held().taken == 0
     }
 
     fn next(&self) -> u64 {
         self.order.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<u64, Arc<Slot>>> {
+    fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The one idle for longest gives way; if all are busy, the one busy for
-/// longest. A search through all: done only when the house is full, and a
-/// thousand places are read in a microsecond or two.
-fn evict(held: &mut HashMap<u64, Arc<Slot>>) {
-    let rank = |slot: &Slot| {
-        let state = slot.state.load(Ordering::Relaxed);
-        (state & BUSY, state >> 1)
-    };
-    let oldest = held.iter().min_by_key(|(_, slot)| rank(slot)).map(|(number, _)| *number);
-    if let Some(slot) = oldest.and_then(|number| held.remove(&number)) {
-        slot.evicted.notify_one();
+impl Held {
+    /// The one idle for longest gives way; if all are busy, the one busy for
+    /// longest. The order is made for all at once and used up, so that a
+    /// flood of new connections costs no search each.
+    fn evict(&mut self) {
+        if self.slots.is_empty() {
+            return;
+        }
+        loop {
+            while let Some((state, number)) = self.leaving.pop() {
+                if self.slots.get(&number).is_some_and(|slot| slot.state() == state) {
+                    if let Some(slot) = self.slots.remove(&number) {
+                        slot.end(false);
+                    }
+                    return;
+                }
+            }
+            let ranks = self.slots.iter().map(|(number, slot)| (slot.state(), *number));
+            self.leaving.extend(ranks);
+            self.leaving.sort_unstable_by(|a, b| b.cmp(a));
+        }
+    }
+}
+
+impl Slot {
+    fn state(&self) -> u64 {
+        self.state.load(Ordering::Relaxed)
+    }
+
+    /// Shuts the socket down: whatever its connection waits for, comes to
+    /// nothing. What a client that stalls has not taken is not kept for it: a
+    /// reset frees the kernel's buffers, a close would leave them for minutes.
+    fn end(&self, stalls: bool) {
+        let socket = socket2::SockRef::from(&self.stream);
+        if stalls {
+            let _ = socket.set_linger(Some(Duration::ZERO));
+        }
+        // Fails only if the client has gone already.
+        let _ = socket.shutdown(std::net::Shutdown::Both);
     }
 }
 
 impl Place {
-    /// Waits between messages from now on.
+    /// The connection's socket.
+    pub fn stream(&self) -> &TcpStream {
+        &self.slot.stream
+    }
+
+    /// Waits for a question from now on.
     pub fn idle(&self) {
-        self.slot.state.store(self.slots.next() << 1, Ordering::Relaxed);
+        self.slot.state.store(self.seat.slots.next(), Ordering::Relaxed);
     }
 
     /// In the middle of a message or an answer from now on.
     pub fn busy(&self) {
-        self.slot.state.store(self.slots.next() << 1 | BUSY, Ordering::Relaxed);
-    }
-
-    /// Waits until this place is wanted for somebody else.
-    pub async fn evicted(&self) {
-        self.slot.evicted.notified().await;
+        self.slot.state.store(self.seat.slots.next() | BUSY, Ordering::Relaxed);
     }
 }
 
-impl Drop for Place {
+impl Drop for Seat {
     fn drop(&mut self) {
-        self.slots.held().remove(&self.number);
+        // The socket is closed before anybody is told, and while nobody waits.
+        let slot = self.slots.held().slots.remove(&self.number);
+        drop(slot);
+        self.slots.held().taken -= 1;
     }
 }

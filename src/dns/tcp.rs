@@ -1,46 +1,40 @@
 //! DNS over TCP (RFC 7766): each message behind its length in two octets.
 //!
-//! After Knot's manner. A connection answers in the order it is asked,
-//! reads no further while its answers are not taken, and may stall neither a
-//! message nor an answer for longer than [`Options::tcp_message`]. So a
-//! connection holds at most one incomplete message (64 KiB, kept as it
-//! arrives and not before) and [`FLUSH`] octets of answers and one more.
+//! A connection answers in the order it is asked, reads no further while its
+//! answers are not taken, and may stall neither a message nor an answer for
+//! longer than [`Options::tcp_message`]. Whatever is there is read at once,
+//! answered, and sent at once ([`super::exchange`]).
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use hickory_server::net::xfer::Protocol;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use socket2::SockRef;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::slots::{Place, Slots};
+use super::exchange::Connection;
+use super::slots::Slots;
 use super::{GRACE, Options, SlowHandler};
-use crate::answer::{Meta, Verdict, answer};
-use crate::wire::HEADER;
 use crate::zone::Snapshot;
-
-/// What is read at a time: a connection's buffer when little is said.
-const READ: usize = 2048;
-
-/// Answers to pipelined questions are sent together, up to this many octets.
-const FLUSH: usize = 16 * 1024;
 
 /// How long accepting rests when the system is short of something.
 const REST: Duration = Duration::from_millis(100);
 
+/// How often it is looked whether the last connection has ended.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// What all TCP connections share.
 pub struct Streams {
-    snapshot: Arc<ArcSwap<Snapshot>>,
-    slow: Arc<SlowHandler>,
+    /// What is answered from.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// What answers the rest.
+    pub slow: Arc<SlowHandler>,
     slots: Arc<Slots>,
     idle: Duration,
-    message: Duration,
     stop: watch::Receiver<bool>,
 }
 
@@ -52,32 +46,73 @@ impl Streams {
         slow: Arc<SlowHandler>,
         stop: watch::Receiver<bool>,
     ) -> Streams {
-        Streams {
-            snapshot,
-            slow,
-            slots: Arc::new(Slots::new(options.tcp_connections)),
-            idle: options.tcp_idle,
-            message: options.tcp_message,
-            stop,
+        let Options { tcp_connections, tcp_idle, tcp_message, .. } = *options;
+        let slots = Arc::new(Slots::new(tcp_connections, tcp_idle, tcp_message));
+        Streams { snapshot, slow, slots, idle: tcp_idle, stop }
+    }
+}
+
+/// Serves until told to stop, ends connections whose time is up, and at last
+/// all of them, those in the middle of something a little later.
+pub async fn serve(listeners: Vec<TcpListener>, streams: Streams) {
+    let streams = Arc::new(streams);
+    let Streams { slots, stop, .. } = &*streams;
+    let _ended = EndAll(slots.clone());
+    let mut accepting: JoinSet<()> =
+        listeners.into_iter().map(|listener| accept(listener, streams.clone())).collect();
+    let mut stop = stop.clone();
+    let mut looks = interval(slots.pause());
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = looks.tick() => slots.look(),
+            _ = stop.wait_for(|stop| *stop) => break,
+        }
+    }
+    // Nobody comes in while the last ones go.
+    while accepting.join_next().await.is_some() {}
+    let idle_ones = async {
+        while !slots.is_empty() {
+            slots.end_idle();
+            sleep(LOOK).await;
+        }
+    };
+    if timeout(GRACE, idle_ones).await.is_err() {
+        while !slots.is_empty() {
+            slots.end_all();
+            sleep(LOOK).await;
         }
     }
 }
 
+/// Ends all connections when serving is broken off.
+struct EndAll(Arc<Slots>);
+
+impl Drop for EndAll {
+    fn drop(&mut self) {
+        self.0.end_all();
+    }
+}
+
 /// Accepts until told to stop, whatever goes wrong with single connections.
-pub async fn accept(listener: TcpListener, streams: Arc<Streams>) {
-    let mut connections = JoinSet::new();
+async fn accept(listener: TcpListener, streams: Arc<Streams>) {
+    // Connections inherit both. Answers that the client never takes are the
+    // kernel's once written; it keeps them no longer than this, after a close
+    // as well (RFC 5482).
+    let socket = SockRef::from(&listener);
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_user_timeout(Some(streams.idle));
     let mut stop = streams.stop.clone();
     let mut shortages: u64 = 0;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next() => continue,
             _ = stop.wait_for(|stop| *stop) => break,
         };
         match accepted {
             Ok((stream, peer)) => {
-                let place = streams.slots.take();
-                connections.spawn(serve(stream, peer, place, streams.clone()));
+                let place = streams.slots.take(stream);
+                tokio::spawn(Connection::new(place, peer, streams.clone()).serve());
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
@@ -89,14 +124,9 @@ pub async fn accept(listener: TcpListener, streams: Arc<Streams>) {
                     tracing::warn!("no room for a TCP connection ({shortages} times): {error}");
                 }
                 streams.slots.make_room();
-                tokio::time::sleep(REST).await;
+                sleep(REST).await;
             }
         }
-    }
-    drop(listener);
-    let ended = async { while connections.join_next().await.is_some() {} };
-    if timeout(GRACE, ended).await.is_err() {
-        connections.shutdown().await;
     }
 }
 
@@ -114,175 +144,4 @@ fn concerns_one_connection(error: &io::Error) -> bool {
             | TimedOut
             | Interrupted
     )
-}
-
-/// One connection from its first octet to its last.
-async fn serve(stream: TcpStream, peer: SocketAddr, place: Place, streams: Arc<Streams>) {
-    let mut connection = Connection {
-        stream,
-        peer,
-        place: &place,
-        streams: &streams,
-        output: Vec::new(),
-        reply: Vec::new(),
-    };
-    tokio::select! {
-        ended = connection.converse() => {
-            if let Err(error) = ended {
-                tracing::debug!("TCP connection from {peer}: {error}");
-                // What it did not take is not kept for it: a reset frees the
-                // kernel's buffers, a close would leave them for minutes.
-                let _ = socket2::SockRef::from(&connection.stream)
-                    .set_linger(Some(Duration::ZERO));
-            }
-        }
-        () = place.evicted() => {}
-    }
-}
-
-struct Connection<'a> {
-    stream: TcpStream,
-    peer: SocketAddr,
-    place: &'a Place,
-    streams: &'a Streams,
-    /// Answers with their lengths, not yet sent.
-    output: Vec<u8>,
-    /// The answer being made.
-    reply: Vec<u8>,
-}
-
-impl Connection<'_> {
-    /// Reads, answers, sends, until the client goes, stalls, or talks
-    /// nonsense, or the server stops.
-    async fn converse(&mut self) -> io::Result<()> {
-        self.stream.set_nodelay(true)?;
-        // Answers that the client never takes are the kernel's once written;
-        // it keeps them no longer than this, after a close as well (RFC 5482).
-        socket2::SockRef::from(&self.stream).set_tcp_user_timeout(Some(self.streams.idle))?;
-        let mut stop = self.streams.stop.clone();
-        let mut input = Vec::new();
-        loop {
-            let answered = self.answer_all(&input).await?;
-            input.drain(..answered.used);
-            self.flush().await?;
-            if !answered.sane {
-                return Ok(());
-            }
-            if input.is_empty() {
-                // A long message's buffer is not kept for idle hours.
-                input.shrink_to(READ);
-                self.output.shrink_to(READ);
-                self.reply.shrink_to(READ);
-                if answered.used > 0 {
-                    self.place.idle();
-                }
-                let received = tokio::select! {
-                    received = timeout(self.streams.idle, self.read(&mut input)) => received,
-                    _ = stop.wait_for(|stop| *stop) => return Ok(()),
-                };
-                // Nothing was asked: no fault, a plain close.
-                let Ok(received) = received else { return Ok(()) };
-                if received? == 0 {
-                    return Ok(());
-                }
-                self.place.busy();
-            }
-            // A message has begun. One that the client breaks off needs no
-            // answer.
-            let whole = timeout(self.streams.message, self.complete(&mut input)).await??;
-            if !whole {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Reads what there is; how many octets.
-    async fn read(&mut self, input: &mut Vec<u8>) -> io::Result<usize> {
-        input.reserve(READ);
-        self.stream.read_buf(input).await
-    }
-
-    /// Reads until there is a whole message; whether there is one.
-    async fn complete(&mut self, input: &mut Vec<u8>) -> io::Result<bool> {
-        while first_message(input).is_none() {
-            if self.read(input).await? == 0 {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Answers every message that is there in full.
-    async fn answer_all(&mut self, input: &[u8]) -> io::Result<Answered> {
-        let mut used = 0;
-        while let Some(message) = first_message(&input[used..]) {
-            used += 2 + message.len();
-            if message.len() < HEADER {
-                return Ok(Answered { used, sane: false });
-            }
-            let verdict =
-                answer(&self.streams.snapshot.load(), message, &Meta::TCP, &mut self.reply);
-            match verdict {
-                Verdict::Sent => push(&mut self.output, &self.reply),
-                // A response: whoever sends those is no client.
-                Verdict::Drop => return Ok(Answered { used, sane: false }),
-                Verdict::Slow(_) => self.answer_slowly(message.to_vec()).await?,
-            }
-            if self.output.len() >= FLUSH {
-                self.flush().await?;
-            }
-        }
-        Ok(Answered { used, sane: true })
-    }
-
-    /// One message by the slow path; the answers are sent as they come.
-    async fn answer_slowly(&mut self, message: Vec<u8>) -> io::Result<()> {
-        let (replies, written) = mpsc::channel(1);
-        let slow = self.streams.slow.clone();
-        let work = slow.handle(message, self.peer, Protocol::Tcp, replies);
-        let send = async {
-            let mut written = written;
-            while let Some(reply) = written.recv().await {
-                push(&mut self.output, &reply);
-                if self.output.len() >= FLUSH {
-                    self.flush().await?;
-                }
-            }
-            Ok(())
-        };
-        // Whichever ends, ends the other: a reader gone makes the work's next
-        // reply fail, and the work gone ends the replies.
-        let ((), sent) = tokio::join!(work, send);
-        sent
-    }
-
-    /// Sends what is waiting.
-    async fn flush(&mut self) -> io::Result<()> {
-        if !self.output.is_empty() {
-            timeout(self.streams.message, self.stream.write_all(&self.output)).await??;
-            self.output.clear();
-        }
-        Ok(())
-    }
-}
-
-/// How far [`Connection::answer_all`] came.
-struct Answered {
-    /// Octets of the input that are done with.
-    used: usize,
-    /// Whether the client still makes sense.
-    sane: bool,
-}
-
-/// The first message, if it is there in full.
-fn first_message(input: &[u8]) -> Option<&[u8]> {
-    let (length, rest) = input.split_first_chunk::<2>()?;
-    rest.get(..usize::from(u16::from_be_bytes(*length)))
-}
-
-/// Adds an answer behind its length.
-fn push(output: &mut Vec<u8>, reply: &[u8]) {
-    // No transport's answer is over 65535 octets (`Meta::TCP`).
-    output.extend((reply.len() as u16).to_be_bytes());
-    output.extend_from_slice(reply);
 }
