@@ -14,7 +14,7 @@
 mod book;
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{DNSClass, Name, Record, RecordType};
@@ -24,17 +24,9 @@ use truename::zone::{Identity, Snapshot, Zone};
 
 #[test]
 fn answer_tables() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/answers");
     let update = std::env::var_os("UPDATE").is_some();
-    let mut files: Vec<_> = std::fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "txt"))
-        .collect();
-    files.sort();
-    assert!(files.len() >= 10, "the answer tables are gone");
     let mut failed = Vec::new();
-    for file in files {
+    for file in files() {
         let table = std::fs::read_to_string(&file).unwrap();
         let seen = play(&table);
         if seen != table && update {
@@ -87,38 +79,82 @@ fn sizes_to_the_octet() {
     }
 }
 
-/// The table with what was answered in place of what stood there.
-fn play(table: &str) -> String {
-    let mut zones: Vec<(String, String)> = Vec::new();
-    let mut identity = Identity::default();
-    let mut hosts = Vec::new();
-    let mut snapshot = None;
-    let mut seen = String::new();
-    for line in table.lines() {
-        if let Some(question) = line.strip_prefix("> ") {
-            let snapshot = snapshot.get_or_insert_with(|| build(&zones, &identity, &hosts));
-            writeln!(seen, "{line}\n{}", asked(snapshot, question)).unwrap();
-            continue;
-        }
+/// What a table's head says there is.
+#[derive(Default)]
+struct Setting {
+    zones: Vec<(String, String)>,
+    identity: Identity,
+    hosts: Vec<String>,
+}
+
+impl Setting {
+    /// Takes a line; whether it is one of the head's.
+    fn take(&mut self, line: &str) -> bool {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             [] => {}
             [prose, ..] if prose.starts_with('#') => {}
-            _ if line.starts_with("  ") && snapshot.is_some() => continue,
             _ if line.starts_with("  ") => {
-                let zone = zones.last_mut().expect("`zone FILE` comes first");
+                let zone = self.zones.last_mut().expect("`zone FILE` comes first");
                 writeln!(zone.1, "{}", &line[2..]).unwrap();
             }
-            ["zone", file] => zones.push(((*file).to_owned(), String::new())),
+            ["zone", file] => self.zones.push(((*file).to_owned(), String::new())),
             ["identity", version, id] => {
-                identity =
+                self.identity =
                     Identity { version: Some((*version).to_owned()), id: Some((*id).to_owned()) };
             }
-            ["host" | "gone", ..] => hosts.push(line.to_owned()),
-            // What was answered last time.
-            _ => continue,
+            ["host" | "gone", ..] => self.hosts.push(line.to_owned()),
+            _ => return false,
         }
-        writeln!(seen, "{line}").unwrap();
+        true
+    }
+
+    fn build(&self) -> Snapshot {
+        build(&self.zones, &self.identity, &self.hosts)
+    }
+}
+
+/// Of every table, what it asks from and the questions it asks.
+pub fn tables() -> Vec<(Snapshot, Vec<Vec<u8>>)> {
+    let read = |file: PathBuf| {
+        let table = std::fs::read_to_string(file).unwrap();
+        let mut setting = Setting::default();
+        let head = table.lines().take_while(|line| !line.starts_with("> "));
+        head.for_each(|line| assert!(setting.take(line), "{line}"));
+        let questions = table.lines().filter_map(|line| line.strip_prefix("> "));
+        (setting.build(), questions.map(|question| request(question).0).collect())
+    };
+    files().into_iter().map(read).collect()
+}
+
+fn files() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/answers");
+    let mut files: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "txt"))
+        .collect();
+    files.sort();
+    assert!(files.len() >= 10, "the answer tables are gone");
+    files
+}
+
+/// The table with what was answered in place of what stood there.
+fn play(table: &str) -> String {
+    let mut setting = Setting::default();
+    let mut snapshot = None;
+    let mut seen = String::new();
+    for line in table.lines() {
+        if let Some(question) = line.strip_prefix("> ") {
+            let snapshot = snapshot.get_or_insert_with(|| setting.build());
+            writeln!(seen, "{line}\n{}", asked(snapshot, question)).unwrap();
+            continue;
+        }
+        // Below a question is what was answered last time.
+        let answered = line.starts_with("  ") && snapshot.is_some();
+        if !answered && setting.take(line) {
+            writeln!(seen, "{line}").unwrap();
+        }
     }
     seen
 }
@@ -146,6 +182,16 @@ fn build(zones: &[(String, String)], identity: &Identity, hosts: &[String]) -> S
 }
 
 fn asked(snapshot: &Snapshot, question: &str) -> String {
+    let (request, meta) = request(question);
+    let mut out = Vec::new();
+    match answer(snapshot, &request, &meta, &mut out) {
+        Verdict::Sent => shown(&request, &out),
+        other => format!("{other:?}"),
+    }
+}
+
+/// A question of a table as a message, and how it is sent.
+fn request(question: &str) -> (Vec<u8>, Meta) {
     let mut words = question.split_whitespace();
     let name = Name::from_ascii(words.next().unwrap()).unwrap();
     let kind = words.next().unwrap();
@@ -182,12 +228,7 @@ fn asked(snapshot: &Snapshot, question: &str) -> String {
     }
     message.add_query(query);
     message.edns = edns;
-    let request = message.to_vec().unwrap();
-    let mut out = Vec::new();
-    match answer(snapshot, &request, &meta, &mut out) {
-        Verdict::Sent => shown(&request, &out),
-        other => format!("{other:?}"),
-    }
+    (message.to_vec().unwrap(), meta)
 }
 
 /// A message as text: code and flags, then the records of each section.

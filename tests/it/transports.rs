@@ -2,6 +2,7 @@
 //! and no client, however it behaves, is in the way of another.
 
 mod crowds;
+mod every_question;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
@@ -148,34 +149,6 @@ fn is_closed(client: &mut TcpStream) -> bool {
 
 fn parsed(answer: &[u8]) -> Message {
     Message::from_vec(answer).unwrap()
-}
-
-#[test]
-fn every_transport_gives_the_same_bytes() {
-    let dns = Dns::on(&["127.0.0.1:0", "[::1]:0"]);
-    let mut with_edns = question(3, "HoMe.dyn.example.ORG.", RecordType::A);
-    let mut edns = Edns::new();
-    edns.set_max_payload(1232);
-    with_edns.edns = Some(edns);
-    let requests = [
-        ask(1, "home.dyn.example.org.", RecordType::A),
-        ask(2, "home.dyn.example.org.", RecordType::AAAA),
-        with_edns.to_vec().unwrap(),
-        ask(4, "nobody.dyn.example.org.", RecordType::A),
-        ask(5, "dyn.example.org.", RecordType::SOA),
-        ask(6, "example.com.", RecordType::A),
-        ask(7, "dyn.example.org.", RecordType::AXFR),
-        b"\0\x08\0\0\0\x01\0\0\0\0\0\0broken".to_vec(),
-    ];
-    for request in requests {
-        let first = udp(dns.address(0), &request);
-        assert_eq!(first[..2], request[..2], "the id comes back");
-        assert_eq!(udp(dns.address(1), &request), first);
-        assert_eq!(tcp(dns.address(0), &request), first);
-        assert_eq!(tcp(dns.address(1), &request), first);
-    }
-    let answer = parsed(&udp(dns.address(0), &ask(9, "home.dyn.example.org.", RecordType::A)));
-    assert_eq!(answer.answers[0].data, RData::A(Ipv4Addr::new(192, 0, 2, 1).into()));
 }
 
 #[test]
