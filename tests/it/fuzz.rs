@@ -1,120 +1,29 @@
 //! Bytes that nobody should send: the answering core never panics, keeps id
 //! and question, fits the size, and what it sends can be parsed.
 //!
-//! `fuzz_one` is the whole property; a coverage-guided fuzzer can call it
-//! with any bytes, these tests call it with seeded mutations of questions.
+//! The property stands in `tests/fuzz/property.rs`, where a coverage-guided
+//! fuzzer asks it with any bytes; these tests ask it with seeded mutations of
+//! questions.
 
 use std::path::Path;
 
-use hickory_proto::op::Message;
-use hickory_proto::rr::RecordType;
-use truename::answer::{MAX_UDP, Meta, Verdict, answer};
-use truename::model::{Addresses, Serial};
+use truename::answer::{Meta, Verdict, answer};
+use truename::model::Serial;
 use truename::zone::{Identity, Snapshot, Zone};
 
 use crate::dice::Dice;
-use crate::dig::question;
 use crate::parsed::parsed;
 
-/// What is answered from: everything the core treats differently.
-const ZONE: &str = "\
-$ORIGIN example.
-@      3600 SOA   ns1 hostmaster 7 3600 600 86400 60
-@      3600 NS    ns1
-ns1    3600 A     192.0.2.53
-www    300  CNAME home
-loop   300  CNAME loop
-*.wild 300  TXT   \"wild\"
-sub    300  NS    ns.sub
-ns.sub 300  A     192.0.2.9
-a.b.c  300  TXT   \"deep\"
-big    300  TXT   \"0123456789012345678901234567890123456789012345678901234567890123456789\"
-";
+#[path = "../fuzz/property.rs"]
+mod property;
 
-fn snapshot() -> Snapshot {
-    let mut text = ZONE.to_owned();
-    for n in 0..40 {
-        text += &format!("big 300 TXT \"{n:0>200}\"\n");
-    }
-    let zone = Zone::parse(&text, Path::new("example.zone")).unwrap();
-    let identity = Identity { version: Some("v".into()), id: None };
-    let mut snapshot = Snapshot::new(&[(&zone, Serial(7))], identity);
-    let addresses = Addresses { v4: "192.0.2.1".parse().ok(), v6: "2001:db8::1".parse().ok() };
-    snapshot.set_host(&"home.example".parse().unwrap(), addresses, 60, true);
-    snapshot
-}
-
-/// The property.
-fn fuzz_one(snapshot: &Snapshot, request: &[u8]) {
-    for meta in [Meta::UDP, Meta::TCP] {
-        let mut out = Vec::new();
-        match answer(snapshot, request, &meta, &mut out) {
-            Verdict::Drop => assert!(request.len() < 12 || request[2] & 0x80 != 0),
-            Verdict::Slow(_) => {}
-            Verdict::Sent => {
-                assert_eq!(out[..2], request[..2], "the id");
-                assert_eq!(out[2] & 0xf9, request[2] & 0x79 | 0x80, "QR, opcode, RD");
-                assert!(out.len() <= if meta.stream { 65_535 } else { MAX_UDP }, "{}", out.len());
-                let parsed = Message::from_vec(&out);
-                // hickory-proto holds names to rules of its own; a question
-                // that it cannot read itself is echoed all the same.
-                if Message::from_vec(request).is_ok() {
-                    let message = parsed.unwrap_or_else(|e| panic!("{e}: {request:02x?}"));
-                    for query in &message.queries {
-                        let end = 12 + query.name().len() + 4;
-                        assert_eq!(out[12..end.min(out.len())], request[12..end.min(out.len())]);
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn seeds() -> Vec<Vec<u8>> {
-    let names = [
-        "home.example.",
-        "HoMe.example.",
-        "x.home.example.",
-        "www.example.",
-        "loop.example.",
-        "x.wild.example.",
-        "sub.example.",
-        "x.ns.sub.example.",
-        "c.example.",
-        "no.example.",
-        "big.example.",
-        "example.",
-        "test.",
-        ".",
-        "version.bind.",
-    ];
-    let kinds = [
-        RecordType::A,
-        RecordType::AAAA,
-        RecordType::ANY,
-        RecordType::SOA,
-        RecordType::DS,
-        RecordType::TXT,
-        RecordType::AXFR,
-    ];
-    let mut seeds = Vec::new();
-    for name in names {
-        for kind in kinds {
-            let plain = question(name, kind);
-            let mut edns = plain.clone();
-            edns[11] = 1;
-            edns.extend_from_slice(b"\0\0\x29\x04\xd0\0\0\x80\0\0\x04\0\x0a\0\0");
-            seeds.extend([plain, edns]);
-        }
-    }
-    seeds
-}
+use property::{holds, seeds, snapshot};
 
 #[test]
 fn questions_as_they_are() {
     let snapshot = snapshot();
     for seed in seeds() {
-        fuzz_one(&snapshot, &seed);
+        holds(&snapshot, &seed);
     }
 }
 
@@ -123,7 +32,7 @@ fn questions_cut_short() {
     let snapshot = snapshot();
     for seed in seeds() {
         for length in 0..seed.len() {
-            fuzz_one(&snapshot, &seed[..length]);
+            holds(&snapshot, &seed[..length]);
         }
     }
 }
@@ -155,7 +64,7 @@ fn thousands_of_mutations() {
                 bytes.push(0);
             }
         }
-        fuzz_one(&snapshot, &bytes);
+        holds(&snapshot, &bytes);
     }
 }
 

@@ -1,0 +1,145 @@
+//! What holds for any bytes given to the answering core: it does not panic,
+//! and what it sends belongs to what was asked, fits the transport, and can
+//! be read. `tests/it/fuzz.rs` and the fuzzer beside this file both ask.
+
+use std::path::Path;
+
+use hickory_proto::op::Message;
+use truename::answer::{MAX_UDP, Meta, Verdict, answer};
+use truename::model::{Addresses, Serial};
+use truename::zone::{Identity, Snapshot, Zone};
+
+use crate::parsed::{Parsed, parsed};
+
+/// What is answered from: everything the core treats differently.
+const ZONE: &str = "\
+$ORIGIN example.
+@      3600 SOA   ns1 hostmaster 7 3600 600 86400 60
+@      3600 NS    ns1
+ns1    3600 A     192.0.2.53
+www    300  CNAME home
+loop   300  CNAME loop
+far    300  CNAME big
+*.wild 300  TXT   \"wild\"
+sub    300  NS    ns.sub
+ns.sub 300  A     192.0.2.9
+a.b.c  300  TXT   \"deep\"
+big    300  TXT   \"0123456789012345678901234567890123456789012345678901234567890123456789\"
+";
+
+/// Names that are there, nearly there, and not there.
+const NAMES: [&str; 17] = [
+    "home.example",
+    "HoMe.example",
+    "x.home.example",
+    "www.example",
+    "loop.example",
+    "far.example",
+    "x.wild.example",
+    "sub.example",
+    "x.ns.sub.example",
+    "ns9.many.example",
+    "c.example",
+    "no.example",
+    "big.example",
+    "example",
+    "test",
+    "",
+    "version.bind",
+];
+
+/// A, AAAA, ANY, SOA, DS, TXT, AXFR.
+const TYPES: [u16; 7] = [1, 28, 255, 6, 43, 16, 252];
+
+/// A zone with a host.
+pub fn snapshot() -> Snapshot {
+    let mut text = ZONE.to_owned();
+    for n in 0..40 {
+        text += &format!("big 300 TXT \"{n:0>200}\"\n");
+        // More name servers, with their addresses, than 512 octets hold.
+        text += &format!("many 300 NS ns{n}.many\nns{n}.many 300 A 192.0.2.{n}\n");
+    }
+    let zone = Zone::parse(&text, Path::new("example.zone")).expect("the zone above");
+    let identity = Identity { version: Some("v".into()), id: None };
+    let mut snapshot = Snapshot::new(&[(&zone, Serial(7))], identity);
+    let addresses = Addresses { v4: "192.0.2.1".parse().ok(), v6: "2001:db8::1".parse().ok() };
+    snapshot.set_host(&"home.example".parse().expect("a name"), addresses, 60, true);
+    snapshot
+}
+
+/// Plain questions, without and with EDNS, in classes IN and CH: where
+/// mutations start from.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for name in NAMES {
+        for rtype in TYPES {
+            let mut plain = vec![0x12, 0x67, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+            for label in name.split('.').filter(|label| !label.is_empty()) {
+                plain.push(label.len() as u8);
+                plain.extend_from_slice(label.as_bytes());
+            }
+            plain.push(0);
+            plain.extend(rtype.to_be_bytes());
+            plain.extend([0, if name == "version.bind" { 3 } else { 1 }]);
+            let mut edns = plain.clone();
+            edns[11] = 1;
+            edns.extend_from_slice(b"\0\0\x29\x04\xd0\0\0\x80\0\0\x04\0\x0a\0\0");
+            seeds.extend([plain, edns]);
+        }
+    }
+    seeds
+}
+
+/// The property.
+///
+/// # Panics
+/// When it does not hold.
+pub fn holds(snapshot: &Snapshot, request: &[u8]) {
+    let datagram = answered(snapshot, request, &Meta::UDP);
+    let stream = answered(snapshot, request, &Meta::TCP);
+    let (Some(datagram), Some(stream)) = (&datagram, &stream) else {
+        assert_eq!(datagram, stream, "one transport answers, the other does not");
+        return;
+    };
+    // The same but for length: a datagram may leave records out behind, and
+    // says so (TC) unless they are additional ones. OPT is the last record,
+    // where there is one.
+    assert_eq!(datagram[3], stream[3], "the response code");
+    let [short, long] = [datagram, stream].map(|message| parsed(message));
+    assert_eq!(short.question, long.question);
+    let truncated = datagram[2] & 2 != 0;
+    assert_eq!(stream[2] & 2, 0, "TC over a stream");
+    let opt = |message: &Parsed| usize::from(message.sections[2].iter().any(|r| r.rtype.0 == 41));
+    assert_eq!(opt(&short), opt(&long), "EDNS on one transport alone");
+    let (records, opt) = (datagram.len() - 11 * opt(&short), 11 * opt(&short));
+    assert_eq!(datagram[12..records], stream[12..records], "not the beginning of the whole");
+    assert_eq!(datagram[records..], stream[stream.len() - opt..], "another OPT record");
+    assert!(truncated || datagram[6..10] == stream[6..10], "records are missing without TC");
+}
+
+/// The answer, if there is one at once, having looked at it by itself.
+fn answered(snapshot: &Snapshot, request: &[u8], meta: &Meta) -> Option<Vec<u8>> {
+    let mut out = b"what was there before".to_vec();
+    match answer(snapshot, request, meta, &mut out) {
+        Verdict::Drop => {
+            assert!(request.len() < 12 || request[2] & 0x80 != 0, "dropped without a reason");
+            None
+        }
+        Verdict::Slow(_) => None,
+        Verdict::Sent => {
+            assert_eq!(out[..2], request[..2], "the id");
+            assert_eq!(out[2] & 0xf9, request[2] & 0x79 | 0x80, "QR, opcode, RD");
+            assert!(out.len() <= if meta.stream { 65_535 } else { MAX_UDP }, "{}", out.len());
+            let by_hand = parsed(&out);
+            if let Some(question) = by_hand.question {
+                assert_eq!(question, request[12..12 + question.len()], "the question");
+            }
+            // hickory-proto holds names to rules of its own; a question that
+            // it cannot read itself is echoed all the same.
+            if Message::from_vec(request).is_ok() {
+                Message::from_vec(&out).unwrap_or_else(|e| panic!("{e}: {request:02x?}"));
+            }
+            Some(out)
+        }
+    }
+}
