@@ -74,13 +74,13 @@ fn measure(hosts: u32) {
             for (asked, request) in asked.iter_mut().zip(requests) {
                 asked.read(request);
             }
-            let spots: [_; BATCH] = std::array::from_fn(|at| {
+            let mut spots: [_; BATCH] = std::array::from_fn(|at| {
                 let spot = snapshot.spot(asked[at].name());
                 spot.fetch_leaf();
                 spot
             });
             spots.iter().for_each(|spot| spot.fetch_front());
-            spots.iter().for_each(|spot| spot.fetch_entry());
+            spots.iter_mut().for_each(|spot| spot.fetch_entry());
             for ((asked, request), spot) in asked.iter().zip(requests).zip(spots) {
                 black_box(asked.answer(&snapshot, spot, request, &Meta::UDP, &mut out));
             }

@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use super::SlowHandler;
 use super::udp::{self, BATCH, Batch, WayBack};
 use crate::answer::{Asked, Meta, Verdict};
-use crate::zone::Snapshot;
+use crate::zone::{Snapshot, Spot};
 
 /// How often an idle thread looks whether it should stop, should the kernel
 /// not wake it ([`Bell::ring`]).
@@ -149,7 +149,7 @@ impl Worker {
     /// wait for is memory, so all of them are begun before any is finished:
     /// the whole batch waits about as long as one question would.
     fn answer_all(&self, snapshot: &Snapshot, batch: &mut Batch, asked: &mut [Asked]) {
-        let mut spots = [None; BATCH];
+        let mut spots: [Option<Spot<'_>>; BATCH] = [None; BATCH];
         for (at, asked) in asked.iter_mut().enumerate() {
             asked.read(batch.request(at));
         }
@@ -158,8 +158,8 @@ impl Worker {
             found.fetch_leaf();
             *spot = Some(found);
         }
-        spots.iter().flatten().for_each(|spot| spot.fetch_front());
-        spots.iter().flatten().for_each(|spot| spot.fetch_entry());
+        spots.iter().flatten().for_each(Spot::fetch_front);
+        spots.iter_mut().flatten().for_each(Spot::fetch_entry);
         for (at, (asked, spot)) in asked.iter().zip(spots.into_iter().flatten()).enumerate() {
             let answer = |request: &[u8], out: &mut Vec<u8>| {
                 asked.answer(snapshot, spot, request, &Meta::UDP, out)

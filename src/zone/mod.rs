@@ -7,6 +7,7 @@
 
 mod check;
 mod file;
+mod leaves;
 mod lex;
 mod node;
 mod rdata;

@@ -5,14 +5,15 @@
 //! hash over leaves of about [`LOAD`]; a leaf is one piece of memory:
 //!
 //! ```text
-//! count │ tag of each name │ where each entry starts │ entries
-//!   1   │ 1 · count        │ 2 · count               │ length of the name, name, value
+//! count │ tag of each name, zeros up to a whole word │ where each entry starts │ entries
+//!   1   │ 8 · words                                  │ 2 · count               │ length of the name, name, value
 //! ```
 //!
 //! A look-up reads the front of one leaf, compares tags (eight more bits of
-//! the hash), and reads one entry: two lines or three, whatever the size of
-//! the table. A change copies one leaf, a kilobyte or two, and the path to it;
-//! all other leaves are shared with the version before.
+//! the hash, eight tags at a time), and reads one entry: two lines or three,
+//! whatever the size of the table. A change copies one leaf, a kilobyte or
+//! two, and the path to it; all other leaves are shared with the version
+//! before.
 //!
 //! The leaves grow and shrink in number one at a time (linear hashing, Litwin
 //! 1980), so no change is slower than others because the whole table has to
@@ -21,8 +22,7 @@
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
-use imbl::Vector;
-
+use super::leaves::Leaves;
 use crate::prefetch::prefetch;
 
 /// Names are chosen by strangers: seeded, so that they cannot be chosen to
@@ -47,13 +47,15 @@ const LINE: usize = 64;
 pub struct Table {
     seed: Seeded,
     /// Never empty.
-    leaves: Vector<Arc<[u8]>>,
+    leaves: Leaves,
     count: usize,
 }
 
 impl Default for Table {
     fn default() -> Table {
-        Table { seed: Seeded::default(), leaves: Vector::unit(Arc::from([0])), count: 0 }
+        let mut leaves = Leaves::default();
+        leaves.push(Arc::from([0]));
+        Table { seed: Seeded::default(), leaves, count: 0 }
     }
 }
 
@@ -65,6 +67,8 @@ impl Default for Table {
 pub struct Spot<'t> {
     leaf: &'t Arc<[u8]>,
     tag: u8,
+    /// The first entry with this tag, once [`Spot::fetch_entry`] has looked.
+    first: Option<u8>,
 }
 
 /// A name and its value.
@@ -86,8 +90,8 @@ impl Table {
     #[inline]
     pub fn spot(&self, name: &[u8]) -> Spot<'_> {
         let hash = self.hash(name);
-        let leaf = &self.leaves[leaf_of(hash, self.leaves.len())];
-        Spot { leaf, tag: tag_of(hash) }
+        let leaf = self.leaves.get(leaf_of(hash, self.leaves.len()));
+        Spot { leaf, tag: tag_of(hash), first: None }
     }
 
     /// A name's value.
@@ -101,10 +105,11 @@ impl Table {
         assert!(value.len() <= MAX_VALUE, "longer values are kept elsewhere");
         let hash = self.hash(name);
         let number = leaf_of(hash, self.leaves.len());
-        let leaf = &self.leaves[number];
-        let old = find(leaf, tag_of(hash), name);
+        let leaf = self.leaves.get(number);
+        let old = find(leaf, tag_of(hash), name).map(|(at, _)| at);
         let new = Entry { name, value };
-        self.leaves[number] = changed(leaf, old, Some((tag_of(hash), new)));
+        let leaf = changed(leaf, old, Some((tag_of(hash), new)));
+        self.leaves.set(number, leaf);
         if old.is_none() {
             self.count += 1;
             if self.count > LOAD * self.leaves.len() {
@@ -117,9 +122,10 @@ impl Table {
     pub fn remove(&mut self, name: &[u8]) {
         let hash = self.hash(name);
         let number = leaf_of(hash, self.leaves.len());
-        let leaf = &self.leaves[number];
-        let Some(old) = find(leaf, tag_of(hash), name) else { return };
-        self.leaves[number] = changed(leaf, Some(old), None);
+        let leaf = self.leaves.get(number);
+        let Some((old, _)) = find(leaf, tag_of(hash), name) else { return };
+        let leaf = changed(leaf, Some(old), None);
+        self.leaves.set(number, leaf);
         self.count -= 1;
         if self.count < LOAD / 2 * (self.leaves.len() - 1) {
             self.merge();
@@ -128,26 +134,27 @@ impl Table {
 
     /// Everything there is, in no order.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.leaves.iter().flat_map(|leaf| (0..count(leaf)).map(|at| entry(leaf, at)))
+        self.leaves.iter().flat_map(|leaf| tagged(leaf)).map(|(_, entry)| entry)
     }
 
     /// One leaf more: what belongs into it moves there from one other.
     fn split(&mut self) {
         let new = self.leaves.len();
         let from = buddy_of(new);
-        let (go, stay): (Vec<_>, Vec<_>) = tagged(&self.leaves[from])
+        let (go, stay): (Vec<_>, Vec<_>) = tagged(self.leaves.get(from))
             .partition(|(_, entry)| leaf_of(self.hash(entry.name), new + 1) == new);
         let (go, stay) = (packed(&go), packed(&stay));
-        self.leaves[from] = stay;
-        self.leaves.push_back(go);
+        self.leaves.set(from, stay);
+        self.leaves.push(go);
     }
 
     /// One leaf less.
     fn merge(&mut self) {
-        let last = self.leaves.pop_back().expect("merged when there are two");
+        let last = self.leaves.pop().expect("merged when there are two");
         let to = buddy_of(self.leaves.len());
-        let both: Vec<_> = tagged(&self.leaves[to]).chain(tagged(&last)).collect();
-        self.leaves[to] = packed(&both);
+        let both: Vec<_> = tagged(self.leaves.get(to)).chain(tagged(&last)).collect();
+        let both = packed(&both);
+        self.leaves.set(to, both);
     }
 
     #[inline]
@@ -175,19 +182,25 @@ impl<'t> Spot<'t> {
 
     /// Has the entry brought in, once the front has come.
     #[inline]
-    pub fn fetch_entry(&self) {
+    pub fn fetch_entry(&mut self) {
         let front = Front::of(self.leaf);
-        if let Some(at) = front.tags.iter().position(|tag| *tag == self.tag) {
+        if let Some(at) = front.with_tag(self.tag).next() {
             let start = front.start(at);
             prefetch(&self.leaf[start]);
             prefetch(&self.leaf[(start + LINE).min(self.leaf.len() - 1)]);
+            self.first = Some(at as u8);
         }
     }
 
     /// The entry of this name, whose spot it is.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<Entry<'t>> {
-        find(self.leaf, self.tag, name).map(|at| entry(self.leaf, at))
+        if let Some(first) = self.first
+            && let Some(entry) = Front::of(self.leaf).named(self.leaf, first.into(), name)
+        {
+            return Some(entry);
+        }
+        find(self.leaf, self.tag, name).map(|(_, entry)| entry)
     }
 }
 
@@ -213,16 +226,25 @@ fn tag_of(hash: u64) -> u8 {
 
 /// A leaf without its entries.
 struct Front<'t> {
-    tags: &'t [u8],
+    /// Eight in a word, the first the lowest.
+    tags: &'t [[u8; WORD]],
     starts: &'t [[u8; 2]],
+}
+
+/// Tags that are compared at a time.
+const WORD: usize = 8;
+
+/// Octets before the entries of a leaf of so many names.
+fn front(names: usize) -> usize {
+    1 + names.next_multiple_of(WORD) + 2 * names
 }
 
 impl<'t> Front<'t> {
     #[inline]
     fn of(leaf: &'t [u8]) -> Front<'t> {
         let count = usize::from(leaf[0]);
-        let (tags, rest) = leaf[1..].split_at(count);
-        Front { tags, starts: &rest.as_chunks().0[..count] }
+        let (tags, rest) = leaf[1..].split_at(count.next_multiple_of(WORD));
+        Front { tags: tags.as_chunks().0, starts: &rest.as_chunks().0[..count] }
     }
 
     /// Where an entry starts in the leaf.
@@ -230,37 +252,60 @@ impl<'t> Front<'t> {
     fn start(&self, at: usize) -> usize {
         usize::from(u16::from_le_bytes(self.starts[at]))
     }
+
+    /// The tag of an entry.
+    fn tag(&self, at: usize) -> u8 {
+        self.tags[at / WORD][at % WORD]
+    }
+
+    /// The entries that may have this tag: certainly those that do, rarely
+    /// one right behind such a one that does not.
+    #[inline]
+    fn with_tag(&self, tag: u8) -> impl Iterator<Item = usize> {
+        const LOWEST: u64 = u64::from_le_bytes([1; WORD]);
+        const HIGHEST: u64 = LOWEST << 7;
+        let (same, count) = (LOWEST * u64::from(tag), self.starts.len());
+        let words = self.tags.iter().enumerate().flat_map(move |(number, word)| {
+            // The highest bit of each octet that became zero (Mycroft's trick).
+            let other = u64::from_le_bytes(*word) ^ same;
+            let mut found = other.wrapping_sub(LOWEST) & !other & HIGHEST;
+            std::iter::from_fn(move || {
+                let at =
+                    (found != 0).then(|| WORD * number + found.trailing_zeros() as usize / 8)?;
+                found &= found - 1;
+                Some(at)
+            })
+        });
+        words.take_while(move |at| *at < count)
+    }
+
+    /// The entry, if it has this name.
+    #[inline]
+    fn named(&self, leaf: &'t [u8], at: usize, name: &[u8]) -> Option<Entry<'t>> {
+        let entry = self.entry(leaf, at);
+        (entry.name == name).then_some(entry)
+    }
+
+    #[inline]
+    fn entry(&self, leaf: &'t [u8], at: usize) -> Entry<'t> {
+        let start = self.start(at);
+        let end = self.starts.get(at + 1).map_or(leaf.len(), |_| self.start(at + 1));
+        let (name, value) = leaf[start + 1..end].split_at(usize::from(leaf[start]));
+        Entry { name, value }
+    }
 }
 
+/// The entry of a leaf that has this name, and its number.
 #[inline]
-fn count(leaf: &[u8]) -> usize {
-    usize::from(leaf[0])
-}
-
-#[inline]
-fn entry(leaf: &[u8], at: usize) -> Entry<'_> {
+fn find<'t>(leaf: &'t [u8], tag: u8, name: &[u8]) -> Option<(usize, Entry<'t>)> {
     let front = Front::of(leaf);
-    let start = front.start(at);
-    let end = front.starts.get(at + 1).map_or(leaf.len(), |_| front.start(at + 1));
-    let (name, value) = leaf[start + 1..end].split_at(usize::from(leaf[start]));
-    Entry { name, value }
-}
-
-/// Which entry of a leaf has this name.
-#[inline]
-fn find(leaf: &[u8], tag: u8, name: &[u8]) -> Option<usize> {
-    let front = Front::of(leaf);
-    let mut same_tag = (0..).zip(front.tags).filter(|(_, other)| **other == tag);
-    same_tag.find_map(|(at, _)| {
-        let entry = &leaf[front.start(at)..];
-        let same = usize::from(entry[0]) == name.len() && entry[1..].starts_with(name);
-        same.then_some(at)
-    })
+    front.with_tag(tag).find_map(|at| Some((at, front.named(leaf, at, name)?)))
 }
 
 /// The entries of a leaf, each with its tag.
 fn tagged(leaf: &[u8]) -> impl Iterator<Item = (u8, Entry<'_>)> {
-    (0..count(leaf)).map(|at| (leaf[1 + at], entry(leaf, at)))
+    let front = Front::of(leaf);
+    (0..front.starts.len()).map(move |at| (front.tag(at), front.entry(leaf, at)))
 }
 
 /// A leaf of these entries.
@@ -271,18 +316,18 @@ fn packed(entries: &[(u8, Entry<'_>)]) -> Arc<[u8]> {
 /// The same leaf without one of its entries, and with another.
 fn changed(leaf: &[u8], old: Option<usize>, new: Option<(u8, Entry<'_>)>) -> Arc<[u8]> {
     let before = Front::of(leaf);
-    let kept = before.tags.len() - usize::from(old.is_some());
-    let names = kept + usize::from(new.is_some());
+    let count = before.starts.len();
+    let names = count - usize::from(old.is_some()) + usize::from(new.is_some());
     let size = |entry: &Entry<'_>| 1 + entry.name.len() + entry.value.len();
-    // What stands before the old entry, and what behind it.
+    // Where the old entry starts, and what is behind it.
     let (cut, resume) = match old {
         Some(old) => {
             let start = before.start(old);
-            (start, start + size(&entry(leaf, old)))
+            (start, start + size(&before.entry(leaf, old)))
         }
         None => (leaf.len(), leaf.len()),
     };
-    let (first, fresh) = (1 + 3 * before.tags.len(), 1 + 3 * names);
+    let (first, fresh) = (front(count), front(names));
     let end = fresh + (cut - first) + (leaf.len() - resume);
     let length = end + new.as_ref().map_or(0, |(_, entry)| size(entry));
     let mut leaf_after: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
@@ -291,17 +336,17 @@ fn changed(leaf: &[u8], old: Option<usize>, new: Option<(u8, Entry<'_>)>) -> Arc
     // A seeded hash that puts 256 names, or 64 KiB of them, into one leaf
     // where 32 at most are expected is less likely than a broken machine.
     out[0] = u8::try_from(names).expect("a leaf has some dozens of names");
-    let (tags, starts) = out[1..fresh].split_at_mut(names);
+    let (tags, starts) = out[1..fresh].split_at_mut(fresh - 1 - 2 * names);
     let mut slots = tags.iter_mut().zip(starts.as_chunks_mut::<2>().0);
     let mut note = |tag: u8, start: usize| {
         let (tag_at, start_at) = slots.next().expect("a slot for each name");
         let start = u16::try_from(start).expect("a leaf has some kilobytes");
         (*tag_at, *start_at) = (tag, start.to_le_bytes());
     };
-    for at in (0..before.tags.len()).filter(|at| Some(*at) != old) {
+    for at in (0..count).filter(|at| Some(*at) != old) {
         let start = before.start(at);
         let gone = if start < resume { 0 } else { resume - cut };
-        note(before.tags[at], start - first + fresh - gone);
+        note(before.tag(at), start - first + fresh - gone);
     }
     if let Some((tag, _)) = new {
         note(tag, end);
