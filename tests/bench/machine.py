@@ -137,10 +137,27 @@ def said_by(command, core=CLIENT):
     return done.stdout
 
 
+@contextlib.contextmanager
+def turn_of(process):
+    """Lets a server run, which sleeps (SIGSTOP) before and after: some keep their core busy with no one asking."""
+    signal_all(process, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        signal_all(process, signal.SIGSTOP)
+
+
+def signal_all(process, number):
+    for member in family(process.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(member, number)
+
+
 def stop(process):
     if process.poll() is None:
         step_back(process.pid)
         process.send_signal(signal.SIGTERM)
+        signal_all(process, signal.SIGCONT)
         try:
             # truename writes all it keeps into a file first; others have nothing to lose.
             process.wait(getattr(process, "patience", 10))

@@ -1,6 +1,7 @@
 """Queries over UDP: all servers have the same names, and take turns."""
 
 import json
+import signal
 from statistics import median
 
 import machine
@@ -27,8 +28,9 @@ def measure_size(bench, count, rounds, seconds):
         results = {server.name: [] for server in running}
         for turn in range(rounds + 1):
             for server in running:
-                said = asked(ask, server, count, seconds if turn else min(seconds, 0.5),
-                             edns=edns, seed=turn)
+                with machine.turn_of(server.process):
+                    said = asked(ask, server, count, seconds if turn else min(seconds, 0.5),
+                                 edns=edns, seed=turn)
                 # The first turn warms the caches and is not counted.
                 if turn:
                     results[server.name].append(said)
@@ -57,6 +59,7 @@ def start_all(bench, count):
     for server in running[1:]:
         servers.wait_for_answer(server, count)
         servers.check(server, count)
+        machine.signal_all(server.process, signal.SIGSTOP)
     return running
 
 
@@ -94,7 +97,9 @@ def measure_latency(bench, running, ask, count, best, rate):
     results = {server.name: [] for server in running}
     for turn in range(rounds):
         for server in running:
-            results[server.name].append(asked(ask, server, count, seconds, rate=rate, gso=0, seed=turn))
+            with machine.turn_of(server.process):
+                said = asked(ask, server, count, seconds, rate=rate, gso=0, seed=turn)
+            results[server.name].append(said)
     column = lambda name, key: [said[key] for said in results[name]]
     rows = []
     for server in running:
