@@ -17,7 +17,7 @@ use truename::model::{Addresses, Name, Serial};
 use truename::zone::{Identity, Snapshot, Zone};
 
 const ZONE: &str = "$TTL 60\n@ SOA ns1 m 1 1h 1h 1w 60\n@ NS ns1\nns1 A 192.0.2.1\n";
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 const ROUNDS: usize = 7;
 
 fn main() {
