@@ -3,6 +3,7 @@
 import random
 import re
 import resource
+import signal
 import socket
 import struct
 import time
@@ -36,10 +37,12 @@ def measure_streams(bench, count):
     for server in running:
         servers.wait_for_answer(server, count)
         dnsperf(questions, server, min(0.5, seconds))
+        machine.signal_all(server.process, signal.SIGSTOP)
     results = {server.name: [] for server in running}
     for _ in range(rounds):
         for server in running:
-            results[server.name].append(dnsperf(questions, server, seconds))
+            with machine.turn_of(server.process):
+                results[server.name].append(dnsperf(questions, server, seconds))
     column = lambda name, place: [turn[place] for turn in results[name]]
     best = max(servers.PEERS, key=lambda peer: median(column(peer, 0)))
     rows = []
