@@ -16,16 +16,15 @@
 //! no use for; time is from the start of the process, and in parentheses what
 //! of it the processors worked, on a machine that has other things to do.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::sync::Arc;
 use std::time::Instant;
 
-use truename::model::{AccountName, Addresses, Lease, Name, Now, Served, Timestamp, Ttl};
+use truename::model::{AccountName, Addresses, Name, Now, Served, Timestamp};
 use truename::registry::{Command, HostSettings, Registry, Settings};
 use truename::store::{self, Engine};
-use truename::zone::{Identity, Zone};
+use truename::zone::Zone;
 
 /// Commands asked at once.
 const GROUP: usize = 256;
@@ -115,19 +114,11 @@ fn start(engine: Engine, directory: &Path, origin: &str) -> Registry {
     let zone = format!(
         "$ORIGIN {origin}.\n@ 3600 SOA ns1 hostmaster 1 3600 600 86400 60\n@ 3600 NS ns1\nns1 3600 A 192.0.2.53\n"
     );
-    let settings = Settings {
-        zones: Arc::new(move || {
-            Zone::parse(&zone, Path::new("bench.zone"))
-                .map(|zone| vec![zone])
-                .map_err(|error| vec![error])
-        }),
-        lease: Lease::DEFAULT,
-        ttl: Ttl::DEFAULT,
-        policies: HashMap::new(),
-        identity: Identity::default(),
-        dump: None,
-        also_reload: None,
-    };
+    let settings = Settings::new(Arc::new(move || {
+        Zone::parse(&zone, Path::new("bench.zone"))
+            .map(|zone| vec![zone])
+            .map_err(|error| vec![error])
+    }));
     let began = Instant::now();
     Registry::open(engine, directory, settings, |before| {
         Box::new(move || Now {

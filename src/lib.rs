@@ -6,7 +6,7 @@
 
 // 0: words; bytes of DNS messages
 pub mod model;
-pub mod packed;
+mod packed;
 mod prefetch;
 pub mod wire;
 

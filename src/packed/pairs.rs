@@ -33,7 +33,6 @@ const HEAD: usize = 6;
 #[derive(Clone, Default)]
 pub struct Pairs {
     pages: OrdMap<u64, Page>,
-    len: usize,
 }
 
 /// Pairs in order, at least one, packed.
@@ -56,27 +55,12 @@ impl Pairs {
         pairs.sort_unstable();
         pairs.dedup();
         let pages = pairs.chunks(FILL).map(|page| (page[0], Page::of(page))).collect();
-        Pairs { pages, len: pairs.len() }
-    }
-
-    /// How many pairs there are.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
+        Pairs { pages }
     }
 
     /// The least pair.
     pub fn first(&self) -> Option<(u32, u32)> {
         self.pages.get_min().map(|(first, _)| parted(*first))
-    }
-
-    /// Every pair, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, u32)> {
-        self.pages.values().flat_map(|page| page.from(0)).map(parted)
     }
 
     /// The second numbers of the pairs with this first one, in order.
@@ -102,7 +86,6 @@ impl Pairs {
         };
         let Err(at) = pairs.binary_search(&pair) else { return false };
         pairs.insert(at, pair);
-        self.len += 1;
         self.put(start, &pairs);
         true
     }
@@ -114,7 +97,6 @@ impl Pairs {
         let mut pairs = page.all();
         let Ok(at) = pairs.binary_search(&pair) else { return false };
         pairs.remove(at);
-        self.len -= 1;
         if pairs.len() < FEW {
             self.join(start, &mut pairs);
         }
@@ -144,6 +126,18 @@ impl Pairs {
         for page in pairs.chunks(size) {
             self.pages.insert(page[0], Page::of(page));
         }
+    }
+}
+
+/// What only tests ask for.
+#[cfg(test)]
+impl Pairs {
+    fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.pages.values().flat_map(|page| page.from(0)).map(parted)
     }
 }
 

@@ -46,11 +46,6 @@ impl Rows {
         self.end as usize - self.free.len()
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Puts a row in and gives it a number.
     pub fn insert(&mut self, row: &[u8]) -> u32 {
         let number = self.free.pop_back().unwrap_or_else(|| {

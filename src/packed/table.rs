@@ -68,11 +68,6 @@ impl Table {
         self.rows.len()
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// Puts a row in, or in the place of the one of the same name, and says
     /// its number: a name keeps it until it is removed.
     pub fn put(&mut self, row: &[u8]) -> u32 {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::decided::{Decided, decided};
+use super::fate::{Fate, fate};
 use super::heard::Renewal;
 use super::rows;
 use super::state::State;
@@ -95,18 +95,16 @@ impl Draft {
         now: Now,
         renewals: &mut Vec<(Name, Renewal)>,
     ) -> Outcome {
-        match decided(&self.state, name, grant, update, policies, now) {
-            Decided::Nothing(outcome) => outcome,
-            Decided::Renewed(outcome, report) => {
+        match fate(&self.state, name, grant, update, policies, now) {
+            Fate::Nothing(outcome) => outcome,
+            Fate::Renewed { outcome, report, .. } => {
                 renewals.push((name.clone(), Renewal { heard: now.served, report }));
                 outcome
             }
-            Decided::Changed(outcome, presence, report) => {
+            Fate::Changed(outcome, host) => {
                 let cause =
                     Cause::Report { protocol: update.protocol, source: Some(update.source) };
-                let host = self.state.host(name).expect("something was decided for it");
-                let after = Host { presence, last_report: Some(report), ..host };
-                self.put_host(after, cause, now);
+                self.put_host(host, cause, now);
                 outcome
             }
         }

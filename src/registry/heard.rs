@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::core::Published;
-use super::decided::{Decided, decided};
+use super::fate::{Fate, fate};
 use super::thread::Clock;
 use crate::model::{Grant, LastReport, Name, Served};
 use crate::update::{Outcome, Policy, Update};
@@ -94,14 +94,13 @@ impl Heard {
                 outcomes.push(Outcome::NotAName);
                 continue;
             };
-            match decided(&state, name, grant, update, policies, now) {
-                Decided::Nothing(outcome) => outcomes.push(outcome),
-                Decided::Renewed(outcome, report) => {
+            match fate(&state, name, grant, update, policies, now) {
+                Fate::Nothing(outcome) => outcomes.push(outcome),
+                Fate::Renewed { outcome, report, end } => {
                     outcomes.push(outcome);
-                    let end = state.lease_end(&state.host(name)?);
                     renewed.push((name.clone(), end, report));
                 }
-                Decided::Changed(..) => return None,
+                Fate::Changed(..) => return None,
             }
         }
         let wake = !renewed.is_empty() && self.keep(renewed, clock)?;

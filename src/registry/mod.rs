@@ -17,8 +17,8 @@
 
 mod command;
 mod core;
-mod decided;
 mod draft;
+mod fate;
 mod heard;
 mod load;
 mod operate;
@@ -26,6 +26,7 @@ mod packing;
 mod rows;
 mod rows_v1;
 mod secrets;
+mod settings;
 mod state;
 mod thread;
 mod view;
@@ -38,5 +39,6 @@ pub use command::{
 };
 pub use rows::HISTORY;
 pub use secrets::{Auth, Login, MIN_PASSWORD};
-pub use state::{AlsoReload, Settings, State, ZoneSource};
+pub use settings::{AlsoReload, Settings, ZoneSource};
+pub use state::State;
 pub use thread::{Clock, Registry};

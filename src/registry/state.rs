@@ -4,9 +4,8 @@
 //! what was published. Hosts, keys and accounts are rows of octets
 //! (`packing.rs`), and a value of each is made when one is asked for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::packing::{self, HeldHolder, HeldHost, HeldKey, Whose};
@@ -18,34 +17,8 @@ use crate::model::{
 };
 use crate::packed::{Pairs, Table};
 use crate::store::{Row, StoreError, Write};
-use crate::update::{Hosts, Policy};
-use crate::zone::{Identity, Zone, ZoneError};
-
-/// Reads the zone files anew, for a start or a reload.
-pub type ZoneSource = Arc<dyn Fn() -> Result<Vec<Zone>, Vec<ZoneError>> + Send + Sync>;
-
-/// What the operator decided that concerns hosts.
-#[derive(Clone)]
-pub struct Settings {
-    /// Where the zones come from.
-    pub zones: ZoneSource,
-    /// The lease of hosts without one of their own.
-    pub lease: Lease,
-    /// The TTL of hosts without one of their own.
-    pub ttl: Ttl,
-    /// What may be published, by zone; a zone not listed has the default.
-    pub policies: HashMap<Name, Policy>,
-    /// What CHAOS questions are told.
-    pub identity: Identity,
-    /// Where the text dump is kept; `None`: none is written.
-    pub dump: Option<PathBuf>,
-    /// What else is read again at a reload, the certificate say. What was
-    /// read before goes on when it fails, with a sentence that says why.
-    pub also_reload: Option<AlsoReload>,
-}
-
-/// Something else that is read again at a reload.
-pub type AlsoReload = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+use crate::update::Hosts;
+use crate::zone::Zone;
 
 /// Everything the registry knows at one moment. Cheap to clone.
 #[derive(Clone)]
@@ -253,7 +226,7 @@ impl State {
     /// ours than the secret stands for. Placeholders contradict nothing.
     pub(super) fn contradicts(&self, user: &str, grant: &Grant) -> bool {
         if let Ok(name) = user.parse::<AccountName>()
-            && self.account(&name).is_some()
+            && self.accounts.find(name.as_str().as_bytes()).is_some()
         {
             return match &grant.holder {
                 Holder::Account(holder) => *holder != name,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::command::CommandError;
 use super::draft::Draft;
 use super::rows::ZoneRow;
-use super::state::{ServedZone, Settings};
+use super::settings::Settings;
+use super::state::ServedZone;
 use crate::model::{Name, Serial};
 use crate::zone::{Snapshot, Zone};
 

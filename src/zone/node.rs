@@ -67,6 +67,13 @@ impl<'s> Node<'s> {
         Node { name, records: Records(&[]), zone, kind, wildcard: false, host: false, children: 0 }
     }
 
+    /// The same node with other records; it borrows nothing any more from
+    /// where it was.
+    pub fn with_records<'n>(self, name: &'n [u8], records: &'n [u8]) -> Node<'n> {
+        let Node { zone, kind, wildcard, host, children, .. } = self;
+        Node { name, records: Records(records), zone, kind, wildcard, host, children }
+    }
+
     /// The form it is kept in, its records at `place`.
     pub fn pack(&self, place: Place<'_>) -> Vec<u8> {
         let flag = |set, bit| if set { bit } else { 0 };
@@ -107,6 +114,9 @@ impl<'s> Node<'s> {
         (node, place)
     }
 }
+
+/// The most octets before the records: the kind and its flags, two numbers.
+pub const HEAD: usize = 1 + 2 * 5;
 
 const WILDCARD: u8 = 4;
 const HOST: u8 = 8;

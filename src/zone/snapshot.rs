@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use std::sync::Arc;
 
-use super::node::{Kind, Node, Place, Records, render};
-use super::table::{Entry, Spot, Table};
+use super::node::{self, Kind, Node, Place, Records, render};
+use super::table::{self, Entry, Spot, Table};
 use super::{Identity, Zone};
 use crate::model::{Addresses, Name, Serial};
 use crate::wire::{RecordType, u32_at};
@@ -20,6 +20,8 @@ use crate::wire::{RecordType, u32_at};
 /// Records longer than this, in octets, are kept apart from their node: the
 /// names of a leaf are copied when one of them changes.
 const LONG: usize = 256;
+
+const _: () = assert!(node::HEAD + LONG <= table::MAX_VALUE, "a node fits into the table");
 
 /// One immutable version of everything that is served.
 #[derive(Clone, Default)]
@@ -123,14 +125,7 @@ impl Snapshot {
             // those below them.
             let node = self.node(name.wire());
             let node = node.unwrap_or(Node::new(name.wire(), number, kind));
-            let (children, wildcard) = (node.children, node.wildcard);
-            self.put(Node {
-                kind,
-                children,
-                wildcard,
-                records: Records(&bytes),
-                ..Node::new(name.wire(), number, kind)
-            });
+            self.put(Node { kind, ..node.with_records(name.wire(), &bytes) });
         }
         let apex = self.node(zone.origin().wire()).expect("added before");
         let soa = apex.records.of(RecordType::SOA);
@@ -168,20 +163,19 @@ impl Snapshot {
         if matches!(closest.kind, Kind::Cut | Kind::Glue) {
             return;
         }
-        let (children, wildcard) = match closest.name == name.wire() {
+        let node = match closest.name == name.wire() {
             // Fixed records, an apex among them, stay.
             true if closest.kind == Kind::Apex => return,
             true if !closest.host && !closest.records.is_empty() => return,
-            true => (closest.children, closest.wildcard),
+            true => closest,
             false if records.is_empty() => return,
-            false => (0, false),
+            false => Node::new(name.wire(), closest.zone, Kind::Plain),
         };
-        if records.is_empty() && children == 0 {
+        if records.is_empty() && node.children == 0 {
             return self.remove(name.wire());
         }
-        let node = Node::new(name.wire(), closest.zone, Kind::Plain);
-        let (host, records) = (!records.is_empty(), Records(records));
-        self.put(Node { records, host, children, wildcard, ..node });
+        let node = node.with_records(name.wire(), records);
+        self.put(Node { host: !records.is_empty(), ..node });
     }
 
     /// The zone's SOA carries this serial from now on.
@@ -198,13 +192,7 @@ impl Snapshot {
                 write_serial(&mut records[start..], serial);
             }
         }
-        let node = Node { name: origin.wire(), ..node };
-        let (zone, kind, wildcard) = (node.zone, node.kind, node.wildcard);
-        self.put(Node {
-            wildcard,
-            records: Records(&records),
-            ..Node::new(origin.wire(), zone, kind)
-        });
+        self.put(node.with_records(origin.wire(), &records));
         write_serial(&mut self.zones[number].negative, serial);
     }
 

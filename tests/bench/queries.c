@@ -212,6 +212,16 @@ static void give_up(uint64_t time)
         }
 }
 
+/* Ends a round of asking and taking: the ns of it if nothing was to be done. */
+static uint64_t passed(int busy, uint64_t *before, uint64_t *checked)
+{
+    uint64_t after = now(), spent = after - *before;
+    *before = after;
+    if (after - *checked > LOST / 4)
+        give_up(*checked = after);
+    return busy ? 0 : spent;
+}
+
 /* As many as are answered. Gives the ns in which nothing was to be done. */
 static uint64_t flood(uint64_t end)
 {
@@ -229,12 +239,7 @@ static uint64_t flood(uint64_t end)
                 busy = 1;
             }
         }
-        uint64_t after = now();
-        if (!busy)
-            idle += after - before;
-        before = after;
-        if (after - checked > LOST / 4)
-            give_up(checked = after);
+        idle += passed(busy, &before, &checked);
     }
     return idle;
 }
@@ -256,12 +261,7 @@ static uint64_t pace(uint64_t begun, uint64_t end, uint64_t *late)
         }
         for (int i = 0; i < sockets; i++)
             busy |= take(&askers[i]);
-        uint64_t after = now();
-        if (!busy)
-            idle += after - before;
-        before = after;
-        if (after - checked > LOST / 4)
-            give_up(checked = after);
+        idle += passed(busy, &before, &checked);
     }
     return idle;
 }

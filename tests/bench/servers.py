@@ -78,14 +78,9 @@ def echo(bench, *_):
 
 # --- truename --------------------------------------------------------------
 
-def truename(bench, place, zone=None, hosts=0, engine="sled", name="truename", tcp_connections=None):
-    """Starts truename on a zone file, or on as many hosts beside the bare apex.
-
-    Its directory is made once for each `name` in `place`, and used again.
-    """
-    directory = bench.folder(place, name)
-    port = machine.free_port()
-    config = machine.write(directory, "truename.toml", f"""
+def configuration(directory, engine, port, http, tcp_connections=None):
+    """The file of a truename with one thread for queries, its zones in `zones/`."""
+    return machine.write(directory, "truename.toml", f"""
 data = "data"
 store = "{engine}"
 zones = ["zones"]
@@ -94,8 +89,18 @@ listen = ["127.0.0.1:{port}"]
 threads = 1
 {f"tcp_connections = {tcp_connections}" if tcp_connections else ""}
 [http]
-listen = ["127.0.0.1:{machine.free_port()}"]
+listen = ["127.0.0.1:{http}"]
 """)
+
+
+def truename(bench, place, zone=None, hosts=0, engine="sled", name="truename", tcp_connections=None):
+    """Starts truename on a zone file, or on as many hosts beside the bare apex.
+
+    Its directory is made once for each `name` in `place`, and used again.
+    """
+    directory = bench.folder(place, name)
+    port = machine.free_port()
+    config = configuration(directory, engine, port, machine.free_port(), tcp_connections)
     zones = os.path.join(directory, "zones")
     if not os.path.exists(zones):
         os.makedirs(zones)

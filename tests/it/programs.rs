@@ -8,9 +8,11 @@ mod fetchers;
 mod inadyn;
 mod settings;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use super::daemon::{Home, Login};
+use super::daemon::{Home, Login, until};
 use super::network::{Network, PROVIDER, PROVIDER6};
 
 /// The host of most stories.
@@ -61,6 +63,20 @@ fn account(server: &Home, hosts: &[&str]) -> Login {
         server.done(&["host", "add", host, "--owner", "ann", "--no-key"]);
     }
     Login::from(&server.done(&["key", "add", "--account", "ann"]))
+}
+
+/// Starts a daemon whose words go into a file.
+fn started(daemon: &mut Command, log: &Path) -> Child {
+    let out = std::fs::File::create(log).unwrap();
+    let daemon = daemon.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
+    daemon.spawn().unwrap()
+}
+
+/// Waits until the world sees this address of [`HOST`].
+fn until_seen(network: &Network, address: &str, within: Duration) {
+    until(&format!("{address} in the DNS"), within, || {
+        (seen(network, HOST) == address).then_some(())
+    });
 }
 
 /// What the world sees of a host.

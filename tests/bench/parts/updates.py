@@ -61,17 +61,9 @@ def start(bench, engine, hosts, folder="updates", fixed=0):
     bench.folder(f"{folder}-{engine}", "zones")
     zone(directory, "zones/dyn.example.org.zone", fixed=fixed)
     server = servers.Server(f"truename on {engine}", None, machine.free_port(), directory)
-    server.http = f"127.0.0.1:{machine.free_port()}"
-    config = machine.write(directory, "truename.toml", f"""
-data = "data"
-store = "{engine}"
-zones = ["zones"]
-[dns]
-listen = ["127.0.0.1:{server.port}"]
-threads = 1
-[http]
-listen = ["{server.http}"]
-""")
+    http = machine.free_port()
+    server.http = f"127.0.0.1:{http}"
+    config = servers.configuration(directory, engine, server.port, http)
     server.process = bench.launch([bench.truename, "--config", config], directory, core=None)
     servers.wait_for_answer(server)
     server.command = lambda *words: subprocess.run(

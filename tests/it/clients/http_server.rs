@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use truename::http::{self, Options};
-use truename::model::{AccountName, Holder, Lease, Ttl};
+use truename::model::{AccountName, Holder};
 use truename::registry::{Command, HostSettings, Registry, Reply, Settings};
 use truename::store::{Opened, Row, Store, StoreError, Write};
-use truename::zone::{Identity, Zone};
+use truename::zone::Zone;
 
 const ZONE: &str = "\
 $ORIGIN dyn.example.org.
@@ -107,15 +107,7 @@ async fn hosts(registry: &Registry) -> HashMap<&'static str, String> {
 
 fn registry() -> Registry {
     let zone = Zone::parse(ZONE, Path::new("dyn.example.org.zone")).expect("the zone is right");
-    let settings = Settings {
-        zones: Arc::new(move || Ok(vec![zone.clone()])),
-        lease: Lease::DEFAULT,
-        ttl: Ttl::DEFAULT,
-        policies: HashMap::new(),
-        identity: Identity::default(),
-        dump: None,
-        also_reload: None,
-    };
+    let settings = Settings::new(Arc::new(move || Ok(vec![zone.clone()])));
     let opened =
         Opened { store: Box::new(Memory::default()), new: true, restored: false, warnings: vec![] };
     Registry::start(opened, settings, truename::clock::system).expect("an empty store is right")

@@ -1,11 +1,10 @@
 //! ddclient 3.10, as Debian 12 and Raspberry Pi OS ship it.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use super::super::daemon::{Login, Said, send, until};
 use super::super::network::{DEAF, HOMES, Network, PROVIDER, program};
-use super::{CAM, HOST, NOBODY, account, client_file, provider, seen};
+use super::{CAM, HOST, NOBODY, account, client_file, provider, seen, started, until_seen};
 
 /// The classic Raspberry Pi guide, but for the names and `ssl`: both servers
 /// are the ones of twenty years ago.
@@ -128,22 +127,11 @@ fn the_daemon_follows_its_home() {
     let memory = tempfile::tempdir().unwrap();
     let file = client_file(&memory, "ddclient.conf", &guide(&login, HOST));
     let log = memory.path().join("log");
-    let out = std::fs::File::create(&log).unwrap();
-    let mut ddclient = network
-        .home
-        .command(&program("ddclient"))
-        .args(["-daemon=60", "-foreground", "-verbose", "-file"])
-        .arg(file)
-        .arg("-cache")
-        .arg(memory.path().join("ddclient.cache"))
-        .stdin(Stdio::null())
-        .stdout(out.try_clone().unwrap())
-        .stderr(out)
-        .spawn()
-        .unwrap();
-    until("the first report", Duration::from_secs(30), || {
-        (seen(&network, HOST) == HOMES[0]).then_some(())
-    });
+    let mut ddclient = network.home.command(&program("ddclient"));
+    ddclient.args(["-daemon=60", "-foreground", "-verbose", "-file"]).arg(file);
+    ddclient.arg("-cache").arg(memory.path().join("ddclient.cache"));
+    let mut ddclient = started(&mut ddclient, &log);
+    until_seen(&network, HOMES[0], Duration::from_secs(30));
     network.move_home(HOMES[2]);
     until("the next report", Duration::from_secs(150), || {
         std::thread::sleep(Duration::from_millis(500));

@@ -1,12 +1,11 @@
 //! inadyn 2.10, as Debian 12 ships it; UniFi, ASUS and DD-WRT have its
 //! relatives inside.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use super::super::daemon::{Login, Said, send, until};
 use super::super::network::{DEAF, HOMES, Network, PROVIDER, program};
-use super::{CAM, HOST, NOBODY, account, client_file, provider, seen};
+use super::{CAM, HOST, NOBODY, account, client_file, provider, seen, started, until_seen};
 
 /// inadyn's own words for dyndns.org, whose names it has inside.
 fn dyndns_org(login: &Login, host: &str) -> String {
@@ -130,22 +129,11 @@ fn the_daemon_follows_its_home() {
     let memory = tempfile::tempdir().unwrap();
     let file = client_file(&memory, "inadyn.conf", &dyndns_org(&login, HOST));
     let log = memory.path().join("log");
-    let out = std::fs::File::create(&log).unwrap();
-    let mut inadyn = network
-        .home
-        .command(&program("inadyn"))
-        .args(["--foreground", "--no-pidfile", "--loglevel=debug", "--config"])
-        .arg(file)
-        .arg("--cache-dir")
-        .arg(memory.path())
-        .stdin(Stdio::null())
-        .stdout(out.try_clone().unwrap())
-        .stderr(out)
-        .spawn()
-        .unwrap();
-    until("the first report", Duration::from_secs(60), || {
-        (seen(&network, HOST) == HOMES[0]).then_some(())
-    });
+    let mut inadyn = network.home.command(&program("inadyn"));
+    inadyn.args(["--foreground", "--no-pidfile", "--loglevel=debug", "--config"]).arg(file);
+    inadyn.arg("--cache-dir").arg(memory.path());
+    let mut inadyn = started(&mut inadyn, &log);
+    until_seen(&network, HOMES[0], Duration::from_secs(60));
     network.move_home(HOMES[2]);
     until("the next report", Duration::from_secs(60), || {
         // Whoever is told while it is still busy does not look.
