@@ -214,6 +214,11 @@ fn history(changes: &[Change]) -> String {
                     format!("{protocol} from {source}")
                 }
                 Cause::Report { protocol, source: None } => protocol.to_string(),
+                Cause::Records { protocol, source: Some(source) } => {
+                    format!("records, {protocol} from {source}")
+                }
+                Cause::Records { protocol, source: None } => format!("records, {protocol}"),
+                Cause::Renumbered => "the prefix of its site".to_owned(),
                 Cause::Lapse => "its lease ended".to_owned(),
                 Cause::Setting => "a setting".to_owned(),
                 Cause::Removal => "removed".to_owned(),

@@ -120,6 +120,7 @@ pub fn read(request: &Parts, parameters: &Parameters, source: Source) -> Asked {
         update: Update {
             hosts,
             report: addressed.report,
+            line: None,
             protocol: Protocol::Dyndns2,
             source: source.address,
         },
@@ -221,7 +222,10 @@ fn line(outcome: &Outcome, spelling: &Spelling) -> String {
         Outcome::Unknown => "nohost\n".into(),
         Outcome::NotAName => "notfqdn\n".into(),
         Outcome::Blocked => "abuse\n".into(),
-        Outcome::BadAddress => "dnserr\n".into(),
+        Outcome::BadAddress | Outcome::BadPrefix => "dnserr\n".into(),
+        Outcome::NotAllowed => "!donator\n".into(),
+        // Only signed updates are refused so, and they have their own words.
+        Outcome::Replayed => "abuse\n".into(),
     }
 }
 

@@ -250,6 +250,7 @@ impl Reading {
             false => Report::Addresses {
                 v4: self.v4.map_or(Said::Nothing, Heard::said),
                 v6: self.v6.map_or(Said::Nothing, Heard::said),
+                prefix: Said::Nothing,
             },
         };
         let spelling = Spelling { text, always_good: is_loopback || offline };
@@ -286,7 +287,7 @@ mod tests {
             }
         }
         let report = match read.report {
-            Report::Addresses { v4, v6 } => format!("{} {}", say(v4), say(v6)),
+            Report::Addresses { v4, v6, .. } => format!("{} {}", say(v4), say(v6)),
             Report::Offline => "offline".into(),
             Report::Unreadable => return "unreadable".into(),
         };

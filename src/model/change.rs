@@ -9,20 +9,85 @@ use super::{Addresses, Name, Serial, Timestamp};
 
 /// How a report reached us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// `/nic/update` and its relatives.
     Dyndns2,
     /// A command of the operator.
     Command,
+    /// `/nic/dyndns?action=edit`, what Dyn spoke first.
+    Dyndns1,
+    /// DuckDNS: `/update?domains=&token=`.
+    Duckdns,
+    /// Hurricane Electric: dyndns2 with a password in the form, and `txt=`.
+    He,
+    /// dynv6: `/api/update?zone=&token=`.
+    Dynv6,
+    /// FreeDNS (afraid.org): a token in the path or query.
+    Freedns,
+    /// Namecheap: `/update?host=&domain=&password=`, answers in XML.
+    Namecheap,
+    /// deSEC: dyndns2 with key words and `myipv4:NAME=`.
+    Desec,
+    /// docker-ddns and its relative of pboehm: JSON.
+    DockerDdns,
+    /// The token alone, as the path.
+    Token,
+    /// acme-dns: TXT records for certificates.
+    AcmeDns,
+    /// lego's `httpreq`: TXT records for certificates.
+    Httpreq,
+    /// DNS UPDATE (RFC 2136), signed with TSIG.
+    DnsUpdate,
+    /// Signed updates over plain HTTP (`clients/signed.md`).
+    Signed,
+}
+
+impl Protocol {
+    /// Every one, in the order of their introduction.
+    pub const ALL: [Protocol; 15] = [
+        Protocol::Dyndns2,
+        Protocol::Command,
+        Protocol::Dyndns1,
+        Protocol::Duckdns,
+        Protocol::He,
+        Protocol::Dynv6,
+        Protocol::Freedns,
+        Protocol::Namecheap,
+        Protocol::Desec,
+        Protocol::DockerDdns,
+        Protocol::Token,
+        Protocol::AcmeDns,
+        Protocol::Httpreq,
+        Protocol::DnsUpdate,
+        Protocol::Signed,
+    ];
+
+    /// As it is written: `dyndns2`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Protocol::Dyndns2 => "dyndns2",
+            Protocol::Command => "command",
+            Protocol::Dyndns1 => "dyndns1",
+            Protocol::Duckdns => "duckdns",
+            Protocol::He => "he",
+            Protocol::Dynv6 => "dynv6",
+            Protocol::Freedns => "freedns",
+            Protocol::Namecheap => "namecheap",
+            Protocol::Desec => "desec",
+            Protocol::DockerDdns => "docker-ddns",
+            Protocol::Token => "token",
+            Protocol::AcmeDns => "acme-dns",
+            Protocol::Httpreq => "httpreq",
+            Protocol::DnsUpdate => "dns-update",
+            Protocol::Signed => "signed",
+        }
+    }
 }
 
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Protocol::Dyndns2 => "dyndns2",
-            Protocol::Command => "command",
-        })
+        f.write_str(self.as_str())
     }
 }
 
@@ -38,7 +103,17 @@ pub enum Cause {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         source: Option<IpAddr>,
     },
-    /// The lease ended without a report.
+    /// Records beside its addresses were set or taken away.
+    Records {
+        /// By which protocol.
+        protocol: Protocol,
+        /// From which address, if one is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<IpAddr>,
+    },
+    /// The prefix of its site changed.
+    Renumbered,
+    /// The lease ended without a report, or a record's time.
     Lapse,
     /// The operator changed a setting that answers show (the TTL, say).
     Setting,

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountName, Addresses, Name, Protocol, Served, Timestamp};
+use super::{AccountName, Addresses, HostRecord, Name, Protocol, Served, Site, Timestamp};
 
 /// A name somebody keeps up to date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,17 @@ pub struct Host {
     /// How many Changes its history has ever had; the latest are kept.
     #[serde(default)]
     pub changes: u64,
+    /// The network it is in, if its IPv6 address follows that one's prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Site>,
+    /// The prefix it reported last, as the router of a site; kept when its
+    /// lease ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<Ipv6Net>,
+    /// Records beside its addresses, at most [`super::MAX_RECORDS`]. They do
+    /// not end with its lease, but each when it says so itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<HostRecord>,
 }
 
 /// The latest report that was believed.
@@ -104,6 +116,9 @@ impl Host {
             presence: Presence::Unheard,
             last_report: None,
             changes: 0,
+            site: None,
+            prefix: None,
+            records: Vec::new(),
         }
     }
 

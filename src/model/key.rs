@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountName, Name, Timestamp, unmapped};
+use super::{AccountName, Name, RecordType, Timestamp, unmapped};
 
 /// A secret on its way in. Never shown: `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
@@ -99,6 +100,99 @@ pub struct Key {
     pub label: String,
     /// When the key was made.
     pub created: Timestamp,
+    /// What it may change.
+    #[serde(default)]
+    pub may: May,
+    /// When the latest signed update by it that was accepted says it was
+    /// made, in milliseconds since 1970; 0: there was none. Only later ones
+    /// are accepted.
+    #[serde(default)]
+    pub stamp: u64,
+}
+
+/// What a key may change of the hosts it is good for. Usually addresses, and
+/// the TXT records at `_acme-challenge` by which a certificate is proved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct May {
+    /// The addresses they report.
+    pub addresses: bool,
+    /// TXT records at names below them that begin with `_acme-challenge`, and
+    /// at `_acme-challenge` right below.
+    pub acme: bool,
+    /// Records of these types at and below their names; A and AAAA mean
+    /// addresses beside the reported ones.
+    pub types: Vec<RecordType>,
+}
+
+impl Default for May {
+    fn default() -> May {
+        May { addresses: true, acme: true, types: Vec::new() }
+    }
+}
+
+/// `addresses,acme,MX`; `nothing` when it may nothing.
+impl fmt::Display for May {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words: Vec<String> = Vec::new();
+        words.extend(self.addresses.then(|| "addresses".into()));
+        words.extend(self.acme.then(|| "acme".into()));
+        words.extend(self.types.iter().map(RecordType::to_string));
+        f.write_str(if words.is_empty() { "nothing" } else { "" })?;
+        f.write_str(&words.join(","))
+    }
+}
+
+/// Why a text does not say what a key may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MayError(String);
+
+impl fmt::Display for MayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` is nothing a key may do: say `addresses`, `acme` and record types that hosts \
+             can have (`TXT`, `MX`), with commas",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for MayError {}
+
+impl FromStr for May {
+    type Err = MayError;
+
+    fn from_str(text: &str) -> Result<May, MayError> {
+        let mut may = May { addresses: false, acme: false, types: Vec::new() };
+        for word in text.split(',').map(str::trim) {
+            match word.to_ascii_lowercase().as_str() {
+                "nothing" => {}
+                "addresses" => may.addresses = true,
+                "acme" => may.acme = true,
+                _ => match word.parse::<RecordType>() {
+                    Ok(rtype) if rtype.is_hosts() => may.types.push(rtype),
+                    _ => return Err(MayError(word.to_owned())),
+                },
+            }
+        }
+        may.types.sort_unstable();
+        may.types.dedup();
+        Ok(may)
+    }
+}
+
+impl TryFrom<String> for May {
+    type Error = MayError;
+    fn try_from(text: String) -> Result<Self, MayError> {
+        text.parse()
+    }
+}
+
+impl From<May> for String {
+    fn from(may: May) -> String {
+        may.to_string()
+    }
 }
 
 impl Key {
@@ -118,4 +212,6 @@ pub struct Grant {
     pub hosts: Vec<Name>,
     /// The key that proved it; a person's password has none.
     pub key: Option<KeyId>,
+    /// What it may change of them.
+    pub may: May,
 }

@@ -17,9 +17,9 @@ use super::rows;
 use super::secrets::TokenKey;
 use super::settings::Settings;
 use super::state::State;
-use crate::model::{Cause, Grant, Host, Name, Now, Presence, Served};
+use crate::model::{Grant, Name, Now, Served};
 use crate::store::{IMPORTED, Opened, Store, StoreError, Write};
-use crate::update::{Outcome, Update};
+use crate::update::{Edited, Edits, Outcome, Update};
 use crate::zone::{Snapshot, Zone};
 
 /// Lapses written down in one group: 100,000 leases that end in the same
@@ -69,9 +69,17 @@ pub(super) enum Request {
     Update {
         grant: Grant,
         update: Update,
+        /// When a signed update says it was made; only a later one than any
+        /// before by the key is taken.
+        stamp: Option<u64>,
         reply: oneshot::Sender<Result<Vec<Outcome>, Unavailable>>,
         /// Dropped once the outcome is published.
         on_its_way: OnItsWay,
+    },
+    Edit {
+        grant: Grant,
+        edits: Edits,
+        reply: oneshot::Sender<Result<Edited, Unavailable>>,
     },
     Command {
         command: Command,
@@ -82,6 +90,7 @@ pub(super) enum Request {
 /// What was decided for a request, before it is said.
 enum Decided {
     Update(Vec<Outcome>),
+    Edit(Edited),
     Command(Box<Result<Reply, CommandError>>),
 }
 
@@ -203,10 +212,10 @@ impl Core {
         let mut lapsed = Vec::new();
         for _ in 0..LAPSES_A_GROUP {
             let Some(host) = draft.state.take_due(now.served) else { break };
-            if draft.state.lease_end(&host).is_some_and(|end| end <= now.served) {
-                lapsed.push(host.name.clone());
-                let presence = Presence::Lapsed { since: now.wall };
-                draft.put_host(Host { presence, ..host }, Cause::Lapse, now);
+            if draft.state.next_end(&host).is_some_and(|end| end <= now.served) {
+                if let Some(name) = draft.expire(host, now) {
+                    lapsed.push(name);
+                }
             } else {
                 // Renewed since it was entered: it goes to its right place.
                 draft.state.put_host(&host);
@@ -294,13 +303,19 @@ impl Core {
         now: Now,
         renewals: &mut Vec<(Name, Renewal)>,
     ) -> Decided {
+        let policies: &HashMap<_, _> = &self.settings.policies;
         match request {
-            Request::Update { grant, update, .. } => {
-                let policies: &HashMap<_, _> = &self.settings.policies;
-                Decided::Update(draft.update(grant, update, policies, now, renewals))
+            Request::Update { grant, update, stamp, .. } => Decided::Update(match stamp {
+                Some(stamp) if !draft.stamp(grant, *stamp) => {
+                    vec![Outcome::Replayed; draft.state.meant(grant, &update.hosts).len()]
+                }
+                _ => draft.update(grant, update, policies, now, renewals),
+            }),
+            Request::Edit { grant, edits, .. } => {
+                Decided::Edit(draft.edit(Some(grant), edits, policies, now))
             }
             Request::Command { command, .. } => {
-                let reply = draft.command(command, &self.settings.policies, now);
+                let reply = draft.command(command, policies, now);
                 Decided::Command(Box::new(reply))
             }
         }
@@ -310,14 +325,10 @@ impl Core {
     /// has changed, so nothing is written now.
     fn renew(&mut self, renewals: impl IntoIterator<Item = (Name, Renewal)>) {
         let mut any = false;
-        for (name, Renewal { heard, report }) in renewals {
+        for (name, renewal) in renewals {
             let Some(known) = self.state.host(&name) else { continue };
-            // A later report of it may have come through the queue.
-            if let Presence::Present { addresses, heard: before } = known.presence
-                && before <= heard
-            {
-                let presence = Presence::Present { addresses, heard };
-                let host = Host { presence, last_report: Some(report), ..known };
+            let lease = self.state.lease_of(&known);
+            if let Some(host) = renewal.apply(known, lease) {
                 self.renewed.insert(self.state.put_host(&host));
                 any = true;
             }
@@ -367,6 +378,9 @@ impl Request {
                 drop(on_its_way);
                 let _ = reply.send(Ok(outcomes));
             }
+            (Request::Edit { reply, .. }, Decided::Edit(edited)) => {
+                let _ = reply.send(Ok(edited));
+            }
             (Request::Command { reply, .. }, Decided::Command(result)) => {
                 let _ = reply.send(*result);
             }
@@ -378,6 +392,9 @@ impl Request {
         match self {
             Request::Update { reply, on_its_way, .. } => {
                 drop(on_its_way);
+                let _ = reply.send(Err(Unavailable));
+            }
+            Request::Edit { reply, .. } => {
                 let _ = reply.send(Err(Unavailable));
             }
             Request::Command { reply, .. } => {

@@ -4,14 +4,18 @@
 //! down for it. Nothing outside sees it: if the store cannot take it, it is
 //! dropped and nothing has happened.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use ipnet::Ipv6Net;
 
 use super::fate::{Fate, fate};
 use super::heard::Renewal;
 use super::rows;
+use super::shown::Shown;
 use super::state::State;
 use crate::model::{
     Account, AccountName, Addresses, Cause, Change, Grant, Host, Key, KeyId, Name, Now, Presence,
+    Serial, Served,
 };
 use crate::store::Write;
 use crate::update::{Outcome, Policy, Update};
@@ -26,12 +30,9 @@ pub(super) struct Draft {
     /// Hosts and zones whose rows changed: written once, as they end up.
     hosts: BTreeSet<Name>,
     zones: BTreeSet<Name>,
-}
-
-/// What answers show of a host: equal exactly when the answers are.
-fn answered(state: &State, host: &Host) -> Option<(Addresses, u32, bool)> {
-    let addresses = host.addresses();
-    (!addresses.is_empty()).then(|| (addresses, state.ttl_of(host).seconds(), host.wildcard))
+    /// The serials raised by the changes that belong together, while there
+    /// are such: each zone's rises once.
+    together: Option<BTreeMap<Name, Serial>>,
 }
 
 impl Draft {
@@ -42,7 +43,16 @@ impl Draft {
             writes: Vec::new(),
             hosts: BTreeSet::new(),
             zones: BTreeSet::new(),
+            together: None,
         }
+    }
+
+    /// Makes changes that belong together: one serial for all of them.
+    pub fn together<T>(&mut self, changes: impl FnOnce(&mut Draft) -> T) -> T {
+        self.together = Some(BTreeMap::new());
+        let done = changes(self);
+        self.together = None;
+        done
     }
 
     /// Whether there is nothing to write down.
@@ -97,14 +107,14 @@ impl Draft {
     ) -> Outcome {
         match fate(&self.state, name, grant, update, policies, now) {
             Fate::Nothing(outcome) => outcome,
-            Fate::Renewed { outcome, report, .. } => {
-                renewals.push((name.clone(), Renewal { heard: now.served, report }));
+            Fate::Renewed { outcome, renewal, .. } => {
+                renewals.push((name.clone(), renewal));
                 outcome
             }
             Fate::Changed(outcome, host) => {
                 let cause =
                     Cause::Report { protocol: update.protocol, source: Some(update.source) };
-                self.put_host(host, cause, now);
+                self.together(|draft| draft.put_router(host, cause, now));
                 outcome
             }
         }
@@ -114,23 +124,24 @@ impl Draft {
     /// Change with its own serial if any answer is another one now.
     pub fn put_host(&mut self, mut host: Host, cause: Cause, now: Now) {
         let before = self.state.host(&host.name);
-        let answered_before = before.as_ref().and_then(|host| answered(&self.state, host));
-        let addresses_before = before.as_ref().map_or(Addresses::NONE, Host::addresses);
-        let answered_after = answered(&self.state, &host);
-        if answered_before != answered_after
+        let ttl = |host: &Host| self.state.ttl_of(host).seconds();
+        let shown = Shown::of(&host, ttl(&host));
+        let shown_before =
+            before.as_ref().map_or_else(Shown::default, |host| Shown::of(host, ttl(host)));
+        if shown_before != shown
             && let Some(serial) = self.raise_serial(&host.name)
         {
             let change = Change {
                 host: host.name.clone(),
                 serial,
                 at: now.wall,
-                before: addresses_before,
+                before: before.as_ref().map_or(Addresses::NONE, Host::addresses),
                 after: host.addresses(),
                 cause,
             };
+            shown.publish(&shown_before, &mut self.snapshot);
             self.writes.push(rows::put_change(&change, host.changes));
             host.changes += 1;
-            self.publish_host(&host);
         }
         self.hosts.insert(host.name.clone());
         self.state.put_host(&host);
@@ -139,8 +150,9 @@ impl Draft {
     /// Removes a host, its own keys and its history.
     pub fn remove_host(&mut self, name: &Name) {
         let Some(host) = self.state.host(name) else { return };
-        if !host.addresses().is_empty() && self.raise_serial(name).is_some() {
-            self.publish_host(&Host { presence: Presence::Unheard, ..host.clone() });
+        let shown = Shown::of(&host, self.state.ttl_of(&host).seconds());
+        if shown != Shown::default() && self.raise_serial(name).is_some() {
+            Shown::default().publish(&shown, &mut self.snapshot);
         }
         let slots = 0..host.changes.min(rows::HISTORY);
         self.writes.extend(slots.map(|slot| Write::Delete(rows::history_key(name, slot))));
@@ -150,20 +162,59 @@ impl Draft {
     }
 
     /// The zone's next serial, if the name is in a zone that is served.
-    fn raise_serial(&mut self, name: &Name) -> Option<crate::model::Serial> {
+    fn raise_serial(&mut self, name: &Name) -> Option<Serial> {
         let origin = self.state.zone_of(name)?.0.clone();
+        if let Some(serial) = self.together.as_ref().and_then(|raised| raised.get(&origin)) {
+            return Some(*serial);
+        }
         let zones = std::sync::Arc::make_mut(&mut self.state.zones);
         let row = &mut zones.get_mut(&origin)?.row;
         row.serial = row.serial.next();
         let serial = row.serial;
         self.snapshot.set_serial(&origin, serial);
+        if let Some(raised) = &mut self.together {
+            raised.insert(origin.clone(), serial);
+        }
         self.zones.insert(origin);
         Some(serial)
     }
 
-    fn publish_host(&mut self, host: &Host) {
-        let ttl = self.state.ttl_of(host).seconds();
-        self.snapshot.set_host(&host.name, host.addresses(), ttl, host.wildcard);
+    /// Puts a host in its place, and, when its prefix is another one, gives
+    /// the members of its site theirs.
+    fn put_router(&mut self, host: Host, cause: Cause, now: Now) {
+        let (name, prefix) = (host.name.clone(), host.prefix);
+        let before = self.state.host(&name).and_then(|host| host.prefix);
+        self.put_host(host, cause, now);
+        if let Some(prefix) = prefix.filter(|prefix| before != Some(*prefix)) {
+            let members: Vec<Host> = self.state.members(&name).collect();
+            for member in members {
+                self.renumber(member, prefix, now);
+            }
+        }
+    }
+
+    /// Gives a member of a site its address under a prefix.
+    pub fn renumber(&mut self, member: Host, prefix: Ipv6Net, now: Now) {
+        let v6 = member.site.as_ref().and_then(|site| site.address(prefix));
+        let addresses = Addresses { v6, ..member.addresses() };
+        if v6.is_some() && !self.state.is_blocked(&member) {
+            let presence = Presence::Present { addresses, heard: now.served };
+            self.put_host(Host { presence, ..member }, Cause::Renumbered, now);
+        }
+    }
+
+    /// Takes away what has ended of a host, and says its name if that was its
+    /// lease.
+    pub fn expire(&mut self, mut host: Host, now: Now) -> Option<Name> {
+        let ended = |end: Option<Served>| end.is_some_and(|end| end <= now.served);
+        let lapsed = ended(self.state.lease_end(&host));
+        if lapsed {
+            host.presence = Presence::Lapsed { since: now.wall };
+        }
+        host.records.retain(|record| !ended(record.until));
+        let name = lapsed.then(|| host.name.clone());
+        self.put_host(host, Cause::Lapse, now);
+        name
     }
 
     pub fn put_account(&mut self, account: Account) {
@@ -179,6 +230,15 @@ impl Draft {
     pub fn put_key(&mut self, key: Key) {
         self.writes.push(rows::put_key(&key));
         self.state.put_key(&key);
+    }
+
+    /// Takes the stamp of a signed update down with its key; `false`: it is
+    /// not later than one before, or there is no such key (any more).
+    pub fn stamp(&mut self, grant: &Grant, stamp: u64) -> bool {
+        let key = grant.key.as_ref().and_then(|id| self.state.key(id));
+        let Some(key) = key.filter(|key| key.stamp < stamp) else { return false };
+        self.put_key(Key { stamp, ..key });
+        true
     }
 
     pub fn remove_key(&mut self, id: &KeyId) {

@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 
 use super::State;
-use crate::model::{Grant, Host, LastReport, Name, Now, Presence, Served};
-use crate::update::{Decision, Outcome, Policy, Update, decide};
+use super::heard::Renewal;
+use crate::model::{Grant, Host, LastReport, Line, Name, Now, Presence, Served, suffix_of};
+use crate::update::{
+    Decision, LineDecision, Outcome, Policy, Report, Said, Update, decide, decide_line, line_end,
+};
 
 /// What becomes of an update for one host: nothing has happened yet.
 pub(super) enum Fate {
@@ -13,11 +16,12 @@ pub(super) enum Fate {
     /// It was heard again where it is: its lease is renewed, and nothing else.
     Renewed {
         outcome: Outcome,
-        report: LastReport,
+        renewal: Renewal,
         /// The end of the lease as it is, if it has one.
         end: Option<Served>,
     },
-    /// It stands elsewhere from now on: the host as it will be.
+    /// It stands elsewhere from now on: the host as it will be. When its
+    /// prefix is another one, the members of its site are too.
     Changed(Outcome, Host),
 }
 
@@ -35,19 +39,86 @@ pub(super) fn fate(
     let (Some(host), Some((zone, _))) = (host, state.zone_of(name)) else {
         return Fate::Nothing(Outcome::Unknown);
     };
-    let owner = host.owner.as_ref().and_then(|owner| state.account(owner));
-    if owner.is_some_and(|owner| owner.blocked) {
+    if state.is_blocked(&host) {
         return Fate::Nothing(Outcome::Blocked);
     }
+    if !grant.may.addresses {
+        return Fate::Nothing(Outcome::NotAllowed);
+    }
     let policy = policies.get(zone).copied().unwrap_or_default();
-    let Decision { outcome, presence } = decide(&host, &update.report, policy, now);
-    let Some(presence) = presence else { return Fate::Nothing(outcome) };
     let report =
         LastReport { at: now.wall, source: Some(update.source), protocol: update.protocol };
-    match (outcome, presence) {
-        (Outcome::Kept(_), Presence::Present { .. }) => {
-            Fate::Renewed { outcome, report, end: state.lease_end(&host) }
+    let renewal = Renewal { heard: now.served, report, line: None };
+    match &update.line {
+        None => whole(state, host, &update.report, policy, renewal, now),
+        Some(line) => of_line(state, host, line, &update.report, policy, renewal),
+    }
+}
+
+/// A report of the host itself.
+fn whole(
+    state: &State,
+    host: Host,
+    report: &Report,
+    policy: Policy,
+    renewal: Renewal,
+    now: Now,
+) -> Fate {
+    let Decision { outcome, presence, prefix } = decide(&host, report, policy, now);
+    if presence.is_none() && prefix.is_none() {
+        return Fate::Nothing(outcome);
+    }
+    let end = state.lease_end(&host);
+    if let (Outcome::Kept(_), Some(Presence::Present { .. })) = (outcome, presence) {
+        return Fate::Renewed { outcome, renewal, end };
+    }
+    let mut host = Host {
+        presence: presence.unwrap_or(host.presence),
+        prefix: prefix.or(host.prefix),
+        last_report: Some(renewal.report),
+        ..host
+    };
+    if prefix.is_some_and(|prefix| {
+        state
+            .members(&host.name)
+            .any(|member| member.site.is_some_and(|site| site.address(prefix).is_none()))
+    }) {
+        return Fate::Nothing(Outcome::BadPrefix);
+    }
+    if let Report::Addresses { v6: Said::Is(address), .. } = *report
+        && let Some(site) = &mut host.site
+        && let Some(prefix) = state.host(&site.router).and_then(|router| router.prefix)
+    {
+        // A member says where in its site it is, not that it has left.
+        if !prefix.contains(&address) {
+            return Fate::Nothing(Outcome::BadPrefix);
         }
-        _ => Fate::Changed(outcome, Host { presence, last_report: Some(report), ..host }),
+        site.suffix = suffix_of(address, prefix);
+    }
+    Fate::Changed(outcome, host)
+}
+
+/// A report of one of its lines.
+fn of_line(
+    state: &State,
+    host: Host,
+    line: &Line,
+    report: &Report,
+    policy: Policy,
+    renewal: Renewal,
+) -> Fate {
+    let until = state.lease_of(&host).end(renewal.heard);
+    let ttl = state.ttl_of(&host).seconds();
+    let LineDecision { outcome, records } = decide_line(&host, line, report, policy, ttl, until);
+    match (outcome, records) {
+        (_, Some(records)) => {
+            let last_report = Some(renewal.report);
+            Fate::Changed(outcome, Host { records, last_report, ..host })
+        }
+        (Outcome::Kept(addresses), None) if !addresses.is_empty() => {
+            let end = line_end(&host, line);
+            Fate::Renewed { outcome, renewal: Renewal { line: Some(line.clone()), ..renewal }, end }
+        }
+        _ => Fate::Nothing(outcome),
     }
 }

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use super::core::Published;
 use super::fate::{Fate, fate};
 use super::thread::Clock;
-use crate::model::{Grant, LastReport, Name, Served};
+use crate::model::{Grant, Host, HostRecord, LastReport, Lease, Line, Name, Presence, Served};
 use crate::update::{Outcome, Policy, Update};
 
 /// Hosts whose renewal waits for the thread; more go through the queue. It
@@ -37,11 +37,41 @@ const WAKE: usize = 1024;
 const PLACES: usize = 4096;
 
 /// A host that was heard again where it is: nothing to write down now.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Renewal {
     /// When, on the clock leases run on.
     pub heard: Served,
     pub report: LastReport,
+    /// Which of its lines, if not the host itself.
+    pub line: Option<Line>,
+}
+
+impl Renewal {
+    /// The host, heard again; `None`: a later report of it has come through
+    /// the queue, or what was heard is gone.
+    pub fn apply(self, mut host: Host, lease: Lease) -> Option<Host> {
+        let Renewal { heard, report, line } = self;
+        match line {
+            None => match &mut host.presence {
+                Presence::Present { heard: before, .. } if *before <= heard => *before = heard,
+                _ => return None,
+            },
+            Some(line) => {
+                let until = lease.end(heard);
+                let its = |record: &&mut HostRecord| record.line.as_ref() == Some(&line);
+                let mut any = false;
+                for record in host.records.iter_mut().filter(its) {
+                    // `None` is later than any end.
+                    any |= record.until.is_some_and(|before| until.is_none_or(|it| before <= it));
+                    record.until = record.until.and_then(|before| until.map(|it| it.max(before)));
+                }
+                if !any {
+                    return None;
+                }
+            }
+        }
+        Some(Host { last_report: Some(report), ..host })
+    }
 }
 
 /// What became of a report that the thread need not see.
@@ -58,7 +88,7 @@ pub(super) struct Heard {
 }
 
 struct Kept {
-    hosts: HashMap<Name, Renewal>,
+    hosts: HashMap<(Name, Option<Line>), Renewal>,
     /// Nobody will take them any more.
     closed: bool,
 }
@@ -96,9 +126,9 @@ impl Heard {
             };
             match fate(&state, name, grant, update, policies, now) {
                 Fate::Nothing(outcome) => outcomes.push(outcome),
-                Fate::Renewed { outcome, report, end } => {
+                Fate::Renewed { outcome, renewal, end } => {
                     outcomes.push(outcome);
-                    renewed.push((name.clone(), end, report));
+                    renewed.push((name.clone(), end, renewal));
                 }
                 Fate::Changed(..) => return None,
             }
@@ -109,11 +139,7 @@ impl Heard {
 
     /// Keeps renewals for the thread, and says whether to wake it; `None`: it
     /// cannot.
-    fn keep(
-        &self,
-        renewed: Vec<(Name, Option<Served>, LastReport)>,
-        clock: &Clock,
-    ) -> Option<bool> {
+    fn keep(&self, renewed: Vec<(Name, Option<Served>, Renewal)>, clock: &Clock) -> Option<bool> {
         let mut kept = self.kept.lock().expect("nothing panics while it is held");
         let before = kept.hosts.len();
         if kept.closed || before + renewed.len() > ROOM {
@@ -123,16 +149,18 @@ impl Heard {
         if renewed.iter().any(|(_, end, _)| end.is_some_and(|end| end <= heard)) {
             return None;
         }
-        for (name, _, report) in renewed {
-            kept.hosts.insert(name, Renewal { heard, report });
+        for (name, _, renewal) in renewed {
+            let place = (name, renewal.line.clone());
+            kept.hosts.insert(place, Renewal { heard, ..renewal });
         }
         Some(before < WAKE && kept.hosts.len() >= WAKE)
     }
 
     /// Takes what is kept.
-    pub fn take(&self) -> HashMap<Name, Renewal> {
+    pub fn take(&self) -> Vec<(Name, Renewal)> {
         let mut kept = self.kept.lock().expect("nothing panics while it is held");
-        std::mem::take(&mut kept.hosts)
+        let hosts = std::mem::take(&mut kept.hosts);
+        hosts.into_iter().map(|((name, _), renewal)| (name, renewal)).collect()
     }
 
     /// Keeps nothing more.
@@ -193,10 +221,10 @@ mod tests {
     use super::*;
     use crate::model::{Now, Protocol, Timestamp};
 
-    fn renewal(n: usize, end: Option<u64>) -> Vec<(Name, Option<Served>, LastReport)> {
+    fn renewal(n: usize, end: Option<u64>) -> Vec<(Name, Option<Served>, Renewal)> {
         let name = format!("h{n}.dyn.example.org").parse().unwrap();
         let report = LastReport { at: Timestamp(0), source: None, protocol: Protocol::Dyndns2 };
-        vec![(name, end.map(Served), report)]
+        vec![(name, end.map(Served), Renewal { heard: Served(0), report, line: None })]
     }
 
     fn at(served: u64) -> Clock {

@@ -29,6 +29,8 @@ struct Loading {
     hosts: Option<NewTable>,
     keys: NewTable,
     by_owner: Vec<(u32, u32)>,
+    /// The members of sites: their routers' names, and they.
+    members: Vec<(Name, u32)>,
     due: Vec<(u32, u32)>,
     by_holder: Vec<(u32, u32)>,
     by_digest: Vec<(u32, u32)>,
@@ -67,6 +69,7 @@ impl Loading {
             hosts: Some(NewTable::new(packing::name)),
             keys: NewTable::new(packing::name),
             by_owner: Vec::new(),
+            members: Vec::new(),
             due: Vec::new(),
             by_holder: Vec::new(),
             by_digest: Vec::new(),
@@ -103,7 +106,9 @@ impl Loading {
             self.odd_hosts.push(host);
             return;
         }
-        let due = self.state.lease_end(&host).map_or(0, second);
+        // A member's router may not be read yet: it is looked at again when
+        // the lease comes up.
+        let due = self.state.next_end(&host).map_or(0, second);
         let row = self.state.host_row(&host, due);
         let Some(hosts) = &mut self.hosts else { return };
         let number = hosts.push(&row);
@@ -112,6 +117,9 @@ impl Loading {
         }
         if let Some(owner) = &host.owner {
             self.by_owner.push((self.state.accounts.hash(owner.as_str().as_bytes()), number));
+        }
+        if let Some(site) = &host.site {
+            self.members.push((site.router.clone(), number));
         }
         self.state.present += usize::from(!host.addresses().is_empty());
     }
@@ -134,6 +142,11 @@ impl Loading {
         let Some(hosts) = self.hosts.take() else { return };
         self.state.hosts = hosts.done();
         self.state.by_owner = Pairs::of(std::mem::take(&mut self.by_owner));
+        let members = std::mem::take(&mut self.members);
+        let hash = |router: &Name| self.state.hosts.hash(router.wire());
+        let by_router: Vec<(u32, u32)> =
+            members.iter().map(|(router, number)| (hash(router), *number)).collect();
+        self.state.by_router = Pairs::of(by_router);
         self.state.due = Pairs::of(std::mem::take(&mut self.due));
         for host in std::mem::take(&mut self.odd_hosts) {
             self.state.put_host(&host);

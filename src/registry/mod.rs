@@ -18,15 +18,18 @@
 mod command;
 mod core;
 mod draft;
+mod edit;
 mod fate;
 mod heard;
 mod load;
 mod operate;
 mod packing;
+mod rights;
 mod rows;
 mod rows_v1;
 mod secrets;
 mod settings;
+mod shown;
 mod state;
 mod thread;
 mod view;
@@ -38,7 +41,7 @@ pub use command::{
     ZoneStatus,
 };
 pub use rows::HISTORY;
-pub use secrets::{Auth, Login, MIN_PASSWORD};
+pub use secrets::{Auth, Login, MIN_PASSWORD, Purpose};
 pub use settings::{AlsoReload, Settings, ZoneSource};
 pub use state::State;
 pub use thread::{Clock, Registry};

@@ -9,7 +9,7 @@ use super::secrets::{new_key_id, new_token};
 use super::state::State;
 use super::view::{account_view, host_view, key_view};
 use crate::model::{
-    Account, AccountName, Addresses, Cause, Holder, Host, Key, KeyId, LastReport, Name, Now,
+    Account, AccountName, Addresses, Cause, Holder, Host, Key, KeyId, LastReport, May, Name, Now,
     Protocol,
 };
 use crate::update::{Outcome, Policy, Report, Said, decide};
@@ -276,6 +276,8 @@ impl Draft {
             networks: Vec::new(),
             label: String::new(),
             created: now.wall,
+            may: May::default(),
+            stamp: 0,
         };
         (key, token.0)
     }
@@ -299,6 +301,7 @@ fn exactly(addresses: Addresses) -> Report {
     Report::Addresses {
         v4: addresses.v4.map_or(Said::Gone, Said::Is),
         v6: addresses.v6.map_or(Said::Gone, Said::Is),
+        prefix: Said::Nothing,
     }
 }
 

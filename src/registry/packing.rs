@@ -5,12 +5,12 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Account, AccountName, Addresses, Host, Key, KeyDigest, KeyId, LastReport, Lease, Name,
-    Presence, Protocol, Served, Timestamp, Ttl,
+    Account, AccountName, Addresses, Host, HostRecord, Key, KeyDigest, KeyId, LastReport, Lease,
+    Line, May, Name, Presence, Protocol, RecordType, Served, Site, Timestamp, Ttl,
 };
 
 /// A host.
@@ -19,7 +19,8 @@ pub struct HeldHost<'a> {
     #[serde(borrow)]
     pub name: &'a [u8],
     pub owner: Option<Whose<'a>>,
-    settings: Option<Settings>,
+    #[serde(borrow)]
+    settings: Option<Settings<'a>>,
     created: i64,
     presence: HeldPresence,
     report: Option<Report>,
@@ -30,11 +31,27 @@ pub struct HeldHost<'a> {
 
 /// What few hosts have otherwise than all others.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
-struct Settings {
+struct Settings<'a> {
     ttl: Option<u32>,
     lease: Option<HeldLease>,
     wildcard: bool,
     blocked: bool,
+    #[serde(borrow)]
+    site: Option<(&'a [u8], [u8; 16])>,
+    prefix: Option<([u8; 16], u8)>,
+    #[serde(borrow)]
+    records: Vec<HeldRecord<'a>>,
+}
+
+/// [`HostRecord`].
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+struct HeldRecord<'a> {
+    name: &'a [u8],
+    rtype: u16,
+    ttl: u32,
+    rdata: &'a [u8],
+    until: Option<u64>,
+    line: Option<&'a str>,
 }
 
 /// [`Lease`] in seconds.
@@ -116,6 +133,10 @@ struct Limits<'a> {
     hosts: Vec<&'a [u8]>,
     networks: Vec<IpNet>,
     label: &'a str,
+    addresses: bool,
+    acme: bool,
+    types: Vec<u16>,
+    stamp: u64,
 }
 
 /// An account.
@@ -166,8 +187,19 @@ impl<'a> HeldHost<'a> {
             }),
             wildcard: host.wildcard,
             blocked: host.blocked,
+            site: host.site.as_ref().map(|site| (site.router.wire(), site.suffix.octets())),
+            prefix: host.prefix.map(|net| (net.addr().octets(), net.prefix_len())),
+            records: host.records.iter().map(HeldRecord::of).collect(),
         };
-        let usual = Settings { ttl: None, lease: None, wildcard: false, blocked: false };
+        let usual = Settings {
+            ttl: None,
+            lease: None,
+            wildcard: false,
+            blocked: false,
+            site: None,
+            prefix: None,
+            records: Vec::new(),
+        };
         octets(&HeldHost {
             name: host.name.wire(),
             owner,
@@ -221,6 +253,14 @@ impl<'a> HeldHost<'a> {
             },
             last_report: None,
             changes: self.changes,
+            site: settings
+                .and_then(|s| s.site)
+                .map(|(router, suffix)| Site { router: name_of(router), suffix: suffix.into() }),
+            prefix: settings
+                .and_then(|s| s.prefix)
+                .and_then(|(network, length)| Ipv6Net::new(network.into(), length).ok()),
+            records: settings
+                .map_or(Vec::new(), |s| s.records.iter().map(HeldRecord::record).collect()),
         };
         let addresses = host.addresses();
         host.last_report = self.report.as_ref().map(|report| LastReport {
@@ -236,10 +276,39 @@ impl<'a> HeldHost<'a> {
         host
     }
 
+    /// The name of its site's router.
+    pub fn router(&self) -> Option<&'a [u8]> {
+        self.settings.as_ref()?.site.map(|(router, _)| router)
+    }
+
     /// Whether it is in the DNS.
     pub fn is_present(&self) -> bool {
         let HeldPresence::Present { addresses, .. } = &self.presence else { return false };
         !matches!(addresses, HeldAddresses::Neither)
+    }
+}
+
+impl<'a> HeldRecord<'a> {
+    fn of(record: &'a HostRecord) -> HeldRecord<'a> {
+        HeldRecord {
+            name: record.name.wire(),
+            rtype: record.rtype.0,
+            ttl: record.ttl,
+            rdata: &record.rdata,
+            until: record.until.map(|until| until.0),
+            line: record.line.as_ref().map(Line::as_str),
+        }
+    }
+
+    fn record(&self) -> HostRecord {
+        HostRecord {
+            name: name_of(self.name),
+            rtype: RecordType(self.rtype),
+            ttl: self.ttl,
+            rdata: self.rdata.to_vec(),
+            until: self.until.map(Served),
+            line: self.line.and_then(|line| line.parse().ok()),
+        }
     }
 }
 
@@ -270,7 +339,11 @@ impl<'a> HeldKey<'a> {
 
     /// A key's row.
     pub fn row(key: &'a Key, holder: HeldHolder<'a>) -> Vec<u8> {
-        let unlimited = key.hosts.is_empty() && key.networks.is_empty() && key.label.is_empty();
+        let unlimited = key.hosts.is_empty()
+            && key.networks.is_empty()
+            && key.label.is_empty()
+            && key.may == May::default()
+            && key.stamp == 0;
         octets(&HeldKey {
             id: &key.id.0,
             holder,
@@ -279,6 +352,10 @@ impl<'a> HeldKey<'a> {
                 hosts: key.hosts.iter().map(Name::wire).collect(),
                 networks: key.networks.clone(),
                 label: &key.label,
+                addresses: key.may.addresses,
+                acme: key.may.acme,
+                types: key.may.types.iter().map(|rtype| rtype.0).collect(),
+                stamp: key.stamp,
             }),
             created: key.created.0,
         })
@@ -295,6 +372,12 @@ impl<'a> HeldKey<'a> {
             networks: limits.map_or(Vec::new(), |l| l.networks.clone()),
             label: limits.map_or(String::new(), |l| l.label.to_owned()),
             created: Timestamp(self.created),
+            may: limits.map_or(May::default(), |l| May {
+                addresses: l.addresses,
+                acme: l.acme,
+                types: l.types.iter().copied().map(RecordType).collect(),
+            }),
+            stamp: limits.map_or(0, |l| l.stamp),
         }
     }
 }

@@ -17,16 +17,18 @@
 //! older one stays readable (`tests` below hold one of each). A row keeps the
 //! form it was written in until it is written again.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
-use ipnet::IpNet;
+use data_encoding::BASE64_NOPAD;
+use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use super::rows_v1::{ChangeV1, HostV1, KeyV1};
 use super::secrets::TokenKey;
 use crate::model::{
-    Account, AccountName, Addresses, Cause, Change, Holder, Host, Key, KeyDigest, KeyId,
-    LastReport, Lease, Name, Presence, Protocol, Serial, Served, Timestamp, Ttl,
+    Account, AccountName, Addresses, Cause, Change, Holder, Host, HostRecord, Key, KeyDigest,
+    KeyId, LastReport, Lease, Line, May, Name, Presence, Protocol, RecordType, Serial, Served,
+    Site, Timestamp, Ttl,
 };
 use crate::store::{StoreError, Write};
 
@@ -74,6 +76,52 @@ struct HostV2(
     Option<SettingsV2>,
 );
 
+/// Version 3 is version 2 with what few hosts have at its end; hosts without
+/// it are written in version 2.
+#[derive(Serialize, Deserialize)]
+struct HostV3(
+    u8,
+    Option<AccountName>,
+    Timestamp,
+    u64,
+    StandingV2,
+    #[serde(with = "text")] Addresses,
+    i64,
+    Option<ReportV2>,
+    Option<SettingsV2>,
+    RareV3,
+);
+
+/// What few hosts have: a place in a site, a prefix, records.
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+struct RareV3 {
+    /// The router, and what follows the prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    site: Option<(Name, Ipv6Addr)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prefix: Option<Ipv6Net>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    records: Vec<RecordV3>,
+}
+
+/// `[name, type, ttl, data in base64, until, line]`
+#[derive(PartialEq, Serialize, Deserialize)]
+struct RecordV3(Name, RecordType, u32, String, Option<Served>, Option<Line>);
+
+impl RecordV3 {
+    fn of(record: &HostRecord) -> RecordV3 {
+        let HostRecord { name, rtype, ttl, rdata, until, line } = record.clone();
+        RecordV3(name, rtype, ttl, BASE64_NOPAD.encode(&rdata), until, line)
+    }
+
+    fn record(self, key: &str) -> Result<HostRecord, StoreError> {
+        let RecordV3(name, rtype, ttl, rdata, until, line) = self;
+        let rdata = BASE64_NOPAD.decode(rdata.as_bytes());
+        let rdata = rdata.map_err(|_| unreadable(key, "a record's data is not base64"))?;
+        Ok(HostRecord { name, rtype, ttl, rdata, until, line })
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum StandingV2 {
@@ -94,6 +142,11 @@ struct SettingsV2(Option<Ttl>, Option<Lease>, bool, bool);
 /// `[2, "host" or "account", its name, digest, created, limits]`
 #[derive(Serialize, Deserialize)]
 struct KeyV2(u8, HolderV2, String, KeyDigest, Timestamp, Option<LimitsV2>);
+
+/// Version 3 is version 2 with `[may, stamp]` at its end; keys that may the
+/// usual and have no stamp are written in version 2.
+#[derive(Serialize, Deserialize)]
+struct KeyV3(u8, HolderV2, String, KeyDigest, Timestamp, Option<LimitsV2>, May, u64);
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -120,13 +173,26 @@ struct ChangeV2(
 
 /// A [`Cause`]; a report is named by its protocol.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(untagged)]
 enum WhyV2 {
-    Dyndns2,
-    Command,
+    Report(Protocol),
+    Other(OtherV2),
+    Records(ByV2, Protocol),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum OtherV2 {
     Lapse,
     Setting,
     Removal,
+    Renumbered,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ByV2 {
+    Records,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -198,18 +264,21 @@ pub(super) fn put_host(host: &Host) -> Write {
     let report = host.last_report.map(|report| ReportV2(report.at, report.source, report.protocol));
     let settings = SettingsV2(host.ttl, host.lease, host.wildcard, host.blocked);
     let settings = (settings != SettingsV2(None, None, false, false)).then_some(settings);
-    let row = HostV2(
-        2,
-        host.owner.clone(),
-        host.created,
-        host.changes,
-        standing,
-        addresses,
-        when,
-        report,
-        settings,
-    );
-    Write::Put(host_key(&host.name), json(&row))
+    let rare = RareV3 {
+        site: host.site.as_ref().map(|site| (site.router.clone(), site.suffix)),
+        prefix: host.prefix,
+        records: host.records.iter().map(RecordV3::of).collect(),
+    };
+    let (owner, created, changes) = (host.owner.clone(), host.created, host.changes);
+    let row = if rare == RareV3::default() {
+        let row = HostV2(2, owner, created, changes, standing, addresses, when, report, settings);
+        json(&row)
+    } else {
+        let row =
+            HostV3(3, owner, created, changes, standing, addresses, when, report, settings, rare);
+        json(&row)
+    };
+    Write::Put(host_key(&host.name), row)
 }
 
 pub(super) fn read_host(key: &str, value: &[u8]) -> Result<Host, StoreError> {
@@ -217,8 +286,15 @@ pub(super) fn read_host(key: &str, value: &[u8]) -> Result<Host, StoreError> {
     if is_v1(value) {
         return Ok(read::<HostV1>(key, value)?.host(name));
     }
-    let HostV2(_, owner, created, changes, standing, addresses, when, report, settings) =
-        read_v2(key, value)?;
+    let (owner, created, changes, standing, addresses, when, report, settings, rare);
+    if value.starts_with(b"[3,") {
+        HostV3(_, owner, created, changes, standing, addresses, when, report, settings, rare) =
+            read(key, value)?;
+    } else {
+        HostV2(_, owner, created, changes, standing, addresses, when, report, settings) =
+            read_v2(key, value)?;
+        rare = RareV3::default();
+    }
     let since = Timestamp(when);
     let SettingsV2(ttl, lease, wildcard, blocked) =
         settings.unwrap_or(SettingsV2(None, None, false, false));
@@ -242,6 +318,13 @@ pub(super) fn read_host(key: &str, value: &[u8]) -> Result<Host, StoreError> {
             protocol,
         }),
         changes,
+        site: rare.site.map(|(router, suffix)| Site { router, suffix }),
+        prefix: rare.prefix,
+        records: rare
+            .records
+            .into_iter()
+            .map(|record| record.record(key))
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -281,8 +364,13 @@ pub(super) fn put_key(key: &Key) -> Write {
     let unlimited = key.hosts.is_empty() && key.networks.is_empty() && key.label.is_empty();
     let limits =
         (!unlimited).then(|| LimitsV2(key.hosts.clone(), key.networks.clone(), key.label.clone()));
-    let row = KeyV2(2, kind, holder, key.digest, key.created, limits);
-    Write::Put(key_key(&key.id), json(&row))
+    let row = if key.may == May::default() && key.stamp == 0 {
+        json(&KeyV2(2, kind, holder, key.digest, key.created, limits))
+    } else {
+        let may = key.may.clone();
+        json(&KeyV3(3, kind, holder, key.digest, key.created, limits, may, key.stamp))
+    };
+    Write::Put(key_key(&key.id), row)
 }
 
 pub(super) fn read_key(key: &str, value: &[u8]) -> Result<Key, StoreError> {
@@ -290,7 +378,13 @@ pub(super) fn read_key(key: &str, value: &[u8]) -> Result<Key, StoreError> {
     if is_v1(value) {
         return Ok(read::<KeyV1>(key, value)?.key(id));
     }
-    let KeyV2(_, kind, holder, digest, created, limits) = read_v2(key, value)?;
+    let (kind, holder, digest, created, limits, may, stamp);
+    if value.starts_with(b"[3,") {
+        KeyV3(_, kind, holder, digest, created, limits, may, stamp) = read(key, value)?;
+    } else {
+        KeyV2(_, kind, holder, digest, created, limits) = read_v2(key, value)?;
+        (may, stamp) = (May::default(), 0);
+    }
     let nobody = || unreadable(key, &format!("{holder} is no name"));
     let holder = match kind {
         HolderV2::Host => Holder::Host(holder.parse().map_err(|_| nobody())?),
@@ -298,7 +392,7 @@ pub(super) fn read_key(key: &str, value: &[u8]) -> Result<Key, StoreError> {
     };
     let LimitsV2(hosts, networks, label) =
         limits.unwrap_or(LimitsV2(Vec::new(), Vec::new(), String::new()));
-    Ok(Key { id, holder, digest, hosts, networks, label, created })
+    Ok(Key { id, holder, digest, hosts, networks, label, created, may, stamp })
 }
 
 pub(super) fn put_zone(origin: &Name, row: &ZoneRow) -> Write {
@@ -323,11 +417,12 @@ pub(super) fn history_key(host: &Name, count: u64) -> String {
 /// one [`HISTORY`] changes earlier.
 pub(super) fn put_change(change: &Change, count: u64) -> Write {
     let (why, from) = match change.cause {
-        Cause::Report { protocol: Protocol::Dyndns2, source } => (WhyV2::Dyndns2, source),
-        Cause::Report { protocol: Protocol::Command, source } => (WhyV2::Command, source),
-        Cause::Lapse => (WhyV2::Lapse, None),
-        Cause::Setting => (WhyV2::Setting, None),
-        Cause::Removal => (WhyV2::Removal, None),
+        Cause::Report { protocol, source } => (WhyV2::Report(protocol), source),
+        Cause::Records { protocol, source } => (WhyV2::Records(ByV2::Records, protocol), source),
+        Cause::Renumbered => (WhyV2::Other(OtherV2::Renumbered), None),
+        Cause::Lapse => (WhyV2::Other(OtherV2::Lapse), None),
+        Cause::Setting => (WhyV2::Other(OtherV2::Setting), None),
+        Cause::Removal => (WhyV2::Other(OtherV2::Removal), None),
     };
     let row = ChangeV2(2, change.serial, change.at, change.before, change.after, why, from);
     Write::Put(history_key(&change.host, count), json(&row))
@@ -339,11 +434,12 @@ pub(super) fn read_change(host: &Name, key: &str, value: &[u8]) -> Result<Change
     }
     let ChangeV2(_, serial, at, before, after, why, source) = read_v2(key, value)?;
     let cause = match why {
-        WhyV2::Dyndns2 => Cause::Report { protocol: Protocol::Dyndns2, source },
-        WhyV2::Command => Cause::Report { protocol: Protocol::Command, source },
-        WhyV2::Lapse => Cause::Lapse,
-        WhyV2::Setting => Cause::Setting,
-        WhyV2::Removal => Cause::Removal,
+        WhyV2::Report(protocol) => Cause::Report { protocol, source },
+        WhyV2::Records(ByV2::Records, protocol) => Cause::Records { protocol, source },
+        WhyV2::Other(OtherV2::Renumbered) => Cause::Renumbered,
+        WhyV2::Other(OtherV2::Lapse) => Cause::Lapse,
+        WhyV2::Other(OtherV2::Setting) => Cause::Setting,
+        WhyV2::Other(OtherV2::Removal) => Cause::Removal,
     };
     Ok(Change { host: host.clone(), serial, at, before, after, cause })
 }
@@ -452,7 +548,7 @@ mod tests {
 
     #[test]
     fn a_row_of_a_newer_version_is_not_guessed_at() {
-        let row = br#"[3,null,1000,0,"unheard","-",0,null,null]"#;
+        let row = br#"[4,null,1000,0,"unheard","-",0,null,null]"#;
         let error = read_host("host/home.dyn.example.org", row).unwrap_err().to_string();
         assert!(error.contains("was it written by a newer truename?"), "{error}");
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::model::{
     AccountName, Addresses, Cause, Change, Holder, Host, Key, KeyDigest, KeyId, LastReport, Lease,
-    Name, Presence, Protocol, Serial, Served, Timestamp, Ttl,
+    May, Name, Presence, Protocol, Serial, Served, Timestamp, Ttl,
 };
 
 #[derive(Deserialize)]
@@ -73,13 +73,11 @@ pub struct ChangeV1 {
 impl HostV1 {
     pub fn host(self, name: Name) -> Host {
         Host {
-            name,
             owner: self.owner,
             ttl: self.ttl,
             lease: self.lease,
             wildcard: self.wildcard,
             blocked: self.blocked,
-            created: self.created,
             presence: match self.presence {
                 PresenceV1::Unheard => Presence::Unheard,
                 PresenceV1::Present { at, heard } => Presence::Present { addresses: at, heard },
@@ -92,6 +90,7 @@ impl HostV1 {
                 protocol: report.by,
             }),
             changes: self.changes,
+            ..Host::new(name, self.created)
         }
     }
 }
@@ -106,6 +105,8 @@ impl KeyV1 {
             networks: self.networks,
             label: self.label,
             created: self.created,
+            may: May::default(),
+            stamp: 0,
         }
     }
 }

@@ -13,12 +13,13 @@ use std::sync::Mutex;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
 use super::State;
-use crate::model::{AccountName, Grant, Holder, KeyDigest, KeyId, Name, Secret};
+use crate::model::{AccountName, Grant, Holder, Key, KeyDigest, KeyId, May, Name, Secret};
 
 /// What a client presents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,17 @@ const SLOW_CHECKS: usize = 16;
 /// Slow hashes under way at once.
 const SLOW_CHECKS_AT_ONCE: usize = 1;
 
+/// What a secret that both sides know is for. A token proves itself by being
+/// sent; these sign, and never are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// Messages of DNS (RFC 8945).
+    Tsig,
+    /// Updates over plain HTTP (`clients/signed.md`).
+    Signed,
+}
+
 /// The store's own key for the digests of tokens.
 #[derive(Clone, Copy)]
 pub(super) struct TokenKey([u8; 32]);
@@ -77,6 +89,16 @@ impl TokenKey {
 
     pub(super) fn to_hex(self) -> String {
         data_encoding::HEXLOWER.encode(&self.0)
+    }
+
+    /// The secret that a key has for one purpose: made of this and the key's
+    /// public number, so that it is kept nowhere.
+    pub(super) fn shared_secret(&self, id: &KeyId, purpose: Purpose) -> [u8; 32] {
+        let purpose = match purpose {
+            Purpose::Tsig => "truename tsig",
+            Purpose::Signed => "truename signed update",
+        };
+        mac(&self.0, &[purpose.as_bytes(), id.0.as_bytes()])
     }
 
     /// What a token is kept and found by.
@@ -183,11 +205,7 @@ impl Passwords {
             return Auth::Wrong;
         }
         if let Some(key) = state.key_by_secret(&login.secret) {
-            let grant = Grant {
-                holder: key.holder.clone(),
-                hosts: key.hosts.clone(),
-                key: Some(key.id.clone()),
-            };
+            let grant = grant(&key);
             return match key.allows_source(source) && !state.contradicts(&login.user, &grant) {
                 true => granted(state, grant),
                 false => Auth::Wrong,
@@ -204,6 +222,34 @@ impl Passwords {
     }
 }
 
+impl State {
+    /// The secret a key has for one purpose, and what the key grants; `None`:
+    /// there is no such key, it may not be used from `source`, or its account
+    /// is blocked.
+    pub(super) fn shared_secret(
+        &self,
+        id: &KeyId,
+        purpose: Purpose,
+        source: IpAddr,
+    ) -> Option<(Grant, [u8; 32])> {
+        let key = self.key(id).filter(|key| key.allows_source(source))?;
+        match granted(self, grant(&key)) {
+            Auth::Granted(grant) => Some((grant, self.token_key.shared_secret(id, purpose))),
+            _ => None,
+        }
+    }
+}
+
+/// What a key allows.
+fn grant(key: &Key) -> Grant {
+    Grant {
+        holder: key.holder.clone(),
+        hosts: key.hosts.clone(),
+        key: Some(key.id.clone()),
+        may: key.may.clone(),
+    }
+}
+
 /// The account whose password it may be, its hash, and what it would allow:
 /// the account logged in as, or the owner of the host logged in as.
 fn by_password(state: &State, user: &str) -> Option<(AccountName, String, Grant)> {
@@ -216,7 +262,8 @@ fn by_password(state: &State, user: &str) -> Option<(AccountName, String, Grant)
         }
     };
     let hash = account.password?;
-    let grant = Grant { holder: Holder::Account(account.name.clone()), hosts, key: None };
+    let holder = Holder::Account(account.name.clone());
+    let grant = Grant { holder, hosts, key: None, may: May::default() };
     Some((account.name, hash, grant))
 }
 

@@ -12,12 +12,11 @@ use super::packing::{self, HeldHolder, HeldHost, HeldKey, Whose};
 use super::rows::{self, ZoneRow};
 use super::secrets::TokenKey;
 use crate::model::{
-    Account, AccountName, Grant, Holder, Host, Key, KeyDigest, KeyId, Lease, Name, Presence,
-    Secret, Served, Ttl,
+    Account, AccountName, Holder, Host, Key, KeyDigest, KeyId, Lease, Name, Presence, Secret,
+    Served, Ttl,
 };
 use crate::packed::{Pairs, Table};
 use crate::store::{Row, StoreError, Write};
-use crate::update::Hosts;
 use crate::zone::Zone;
 
 /// Everything the registry knows at one moment. Cheap to clone.
@@ -36,7 +35,9 @@ pub struct State {
     pub(super) by_holder: Pairs,
     /// The hash of its owner's name, and the host.
     pub(super) by_owner: Pairs,
-    /// The end of its lease, and the host. A renewal does not touch it: an
+    /// The hash of its router's name, and the host: the members of sites.
+    pub(super) by_router: Pairs,
+    /// The end of its lease or of a record of it, and the host. A renewal does not touch it: an
     /// entry that comes up early is put back at the right place, so a
     /// renewal costs nothing here and expiry costs O(expired).
     pub(super) due: Pairs,
@@ -64,6 +65,7 @@ impl State {
             by_digest: Pairs::default(),
             by_holder: Pairs::default(),
             by_owner: Pairs::default(),
+            by_router: Pairs::default(),
             due: Pairs::default(),
             present: 0,
             token_key,
@@ -222,54 +224,6 @@ impl State {
         }
     }
 
-    /// Whether the user logged in as names somebody or something else of
-    /// ours than the secret stands for. Placeholders contradict nothing.
-    pub(super) fn contradicts(&self, user: &str, grant: &Grant) -> bool {
-        if let Ok(name) = user.parse::<AccountName>()
-            && self.accounts.find(name.as_str().as_bytes()).is_some()
-        {
-            return match &grant.holder {
-                Holder::Account(holder) => *holder != name,
-                Holder::Host(host) => {
-                    self.host(host).is_some_and(|host| host.owner.as_ref() != Some(&name))
-                }
-            };
-        }
-        let host = user.parse().ok().and_then(|name: Name| self.host(&name));
-        host.is_some_and(|host| !self.covers(grant, &host))
-    }
-
-    /// Whether a grant is good for this host.
-    pub fn covers(&self, grant: &Grant, host: &Host) -> bool {
-        let holds = match &grant.holder {
-            Holder::Host(name) => *name == host.name,
-            Holder::Account(account) => host.owner.as_ref() == Some(account),
-        };
-        holds && (grant.hosts.is_empty() || grant.hosts.contains(&host.name))
-    }
-
-    /// The one host a grant is good for, if it is one.
-    pub fn only_host(&self, grant: &Grant) -> Option<Host> {
-        let mut covered: Vec<Host> = match &grant.holder {
-            Holder::Host(name) => vec![self.host(name)?],
-            Holder::Account(account) => {
-                self.hosts_of(account).filter(|host| self.covers(grant, host)).take(2).collect()
-            }
-        };
-        if covered.len() == 1 { covered.pop() } else { None }
-    }
-
-    /// The hosts an update means; `None` is a text that is no name.
-    pub(super) fn meant(&self, grant: &Grant, hosts: &Hosts) -> Vec<Option<Name>> {
-        match hosts {
-            Hosts::Listed(names) => names.clone(),
-            Hosts::Implied(login) => {
-                let only = self.only_host(grant).map(|host| host.name);
-                vec![only.or_else(|| login.clone())]
-            }
-        }
-    }
-
     /// The served zone a name is in: the deepest one.
     pub(super) fn zone_of(&self, name: &Name) -> Option<(&Name, &ServedZone)> {
         let mut at = Some(name.clone());
@@ -292,12 +246,29 @@ impl State {
         host.lease.unwrap_or(self.lease)
     }
 
-    /// When the host's lease ends; `None`: it is not present, or never.
+    /// When the host's lease ends; `None`: it is not present, or never. A
+    /// member of a site is heard whenever its router is.
     pub fn lease_end(&self, host: &Host) -> Option<Served> {
-        match host.presence {
-            Presence::Present { heard, .. } => self.lease_of(host).end(heard),
-            _ => None,
+        let Presence::Present { mut heard, .. } = host.presence else { return None };
+        let router = host.site.as_ref().and_then(|site| self.host(&site.router));
+        if let Some(Presence::Present { heard: its, .. }) = router.map(|router| router.presence) {
+            heard = heard.max(its);
         }
+        self.lease_of(host).end(heard)
+    }
+
+    /// When something of the host ends next: its lease, or a record.
+    pub fn next_end(&self, host: &Host) -> Option<Served> {
+        let records = host.records.iter().filter_map(|record| record.until);
+        records.chain(self.lease_end(host)).min()
+    }
+
+    /// The members of a site, in no order.
+    pub fn members(&self, router: &Name) -> impl Iterator<Item = Host> {
+        let router = router.clone();
+        let hosts = self.by_router.with(self.hosts.hash(router.wire()));
+        let hosts = hosts.map(|number| self.held_host(self.hosts.row(number)));
+        hosts.filter(move |host| host.site.as_ref().is_some_and(|site| site.router == router))
     }
 
     /// When the next lease may end: not later than any does.
@@ -318,12 +289,13 @@ impl State {
     /// Adds a host or puts another version in its place, and says its number:
     /// the same until it is removed.
     pub(super) fn put_host(&mut self, host: &Host) -> u32 {
-        let end = self.lease_end(host).map_or(0, second);
-        let (mut due, mut was_present, mut old_owner) = (0, false, None);
+        let end = self.next_end(host).map_or(0, second);
+        let (mut due, mut was_present, mut old_owner, mut old_router) = (0, false, None, None);
         let known = self.hosts.find(host.name.wire()).map(|(number, row)| {
             let held = HeldHost::read(row);
             (due, was_present) = (held.due, held.is_present());
             old_owner = held.owner.map(|owner| self.whose_account(owner));
+            old_router = held.router().map(|router| self.hosts.hash(router));
             number
         });
         // An entry that is early enough stays: it is looked at when it comes up.
@@ -349,6 +321,15 @@ impl State {
             }
             if let Some(new) = new {
                 self.by_owner.insert(new, number);
+            }
+        }
+        let router = host.site.as_ref().map(|site| self.hosts.hash(site.router.wire()));
+        if old_router != router {
+            if let Some(old) = old_router {
+                self.by_router.remove(old, number);
+            }
+            if let Some(router) = router {
+                self.by_router.insert(router, number);
             }
         }
         self.present += usize::from(!host.addresses().is_empty());
@@ -387,6 +368,9 @@ impl State {
         }
         if let Some(owner) = &host.owner {
             self.by_owner.remove(self.accounts.hash(owner.as_str().as_bytes()), number);
+        }
+        if let Some(site) = &host.site {
+            self.by_router.remove(self.hosts.hash(site.router.wire()), number);
         }
         self.present -= usize::from(!host.addresses().is_empty());
         self.hosts.remove(number);
@@ -494,7 +478,7 @@ mod tests {
 
     use super::*;
     use crate::model::Timestamp;
-    use crate::model::{Addresses, LastReport, Protocol};
+    use crate::model::{Addresses, HostRecord, LastReport, Protocol, RecordType, Site};
 
     fn state() -> State {
         State::new(TokenKey::unknown(), Lease::DEFAULT, Ttl::DEFAULT)
@@ -519,6 +503,8 @@ mod tests {
             networks: vec!["192.0.2.0/24".parse().unwrap()],
             label: "box".into(),
             created: Timestamp(9),
+            may: "acme,TXT".parse().unwrap(),
+            stamp: 7,
         }
     }
 
@@ -558,6 +544,22 @@ mod tests {
             Host { last_report: Some(report(Some([192, 0, 2, 1]))), ..present("a.example", 1) },
             Host { last_report: Some(report(Some([192, 0, 2, 2]))), ..present("a.example", 1) },
             Host { last_report: Some(report(Some([192, 0, 2, 1]))), ..host("a.example") },
+            Host { prefix: Some("2001:db8:1:ff00::/56".parse().unwrap()), ..host("a.example") },
+            Host {
+                site: Some(Site {
+                    router: "r.example".parse().unwrap(),
+                    suffix: "::1".parse().unwrap(),
+                }),
+                records: vec![HostRecord {
+                    name: "_acme-challenge.a.example".parse().unwrap(),
+                    rtype: RecordType::TXT,
+                    ttl: 60,
+                    rdata: b"\x01x".to_vec(),
+                    until: Some(Served(9)),
+                    line: Some("wan1".parse().unwrap()),
+                }],
+                ..host("a.example")
+            },
         ] {
             state.put_host(&known);
             assert_eq!(state.host(&known.name), Some(known));

@@ -13,12 +13,12 @@ use super::core::{Core, Published, Request, Unavailable};
 use super::heard::Heard;
 use super::load::{Loaded, load};
 use super::operate::{known_account, known_host, known_key};
-use super::secrets::{MIN_PASSWORD, Passwords, hash_password};
+use super::secrets::{MIN_PASSWORD, Passwords, Purpose, hash_password};
 use super::view;
 use super::{Auth, Command, CommandError, Login, Reply, Settings, State};
-use crate::model::{Grant, Now, Served};
+use crate::model::{Grant, KeyId, Name, Now, Served};
 use crate::store::{self, Engine, Opened, Rows, Store, StoreError, dump};
-use crate::update::{Outcome, Update};
+use crate::update::{Edited, Edits, Outcome, Update};
 use crate::zone::{Snapshot, Zone};
 
 /// Requests waiting to be decided; one more is answered `911`.
@@ -56,7 +56,7 @@ struct Shared {
 /// What the thread is asked.
 enum Job {
     /// To be decided, in groups.
-    Decide(Request),
+    Decide(Box<Request>),
     /// Serve these zones from now on.
     Zones(Vec<Zone>, oneshot::Sender<Result<String, CommandError>>),
     /// Do what time asks for, now.
@@ -175,12 +175,63 @@ impl Registry {
             }
             return Ok(answer.outcomes);
         }
+        self.queue_update(grant, update, &hosts, None).await
+    }
+
+    /// The same for an update that its key signed as made at `stamp`, in
+    /// milliseconds since 1970: every outcome is [`Outcome::Replayed`] unless
+    /// that is later than in any signed update of the key before. It is on the
+    /// disk, whatever the outcome, before this returns.
+    pub async fn signed_update(
+        &self,
+        grant: Grant,
+        stamp: u64,
+        update: &Update,
+    ) -> Result<Vec<Outcome>, Unavailable> {
+        let hosts = self.0.published.state.load().meant(&grant, &update.hosts);
+        self.queue_update(grant, update, &hosts, Some(stamp)).await
+    }
+
+    async fn queue_update(
+        &self,
+        grant: Grant,
+        update: &Update,
+        hosts: &[Option<Name>],
+        stamp: Option<u64>,
+    ) -> Result<Vec<Outcome>, Unavailable> {
         let (reply, answer) = oneshot::channel();
-        let on_its_way = heard.queue(&hosts);
+        let on_its_way = self.0.heard.queue(hosts);
         let update = update.clone();
-        let job = Job::Decide(Request::Update { grant, update, reply, on_its_way });
-        queue.try_send(job).map_err(|_| Unavailable)?;
+        let job =
+            Job::Decide(Box::new(Request::Update { grant, update, stamp, reply, on_its_way }));
+        self.0.queue.try_send(job).map_err(|_| Unavailable)?;
         answer.await.unwrap_or(Err(Unavailable))
+    }
+
+    /// Makes changes of records, all or none; once this returns they are
+    /// durable and visible.
+    pub async fn edit(&self, grant: Grant, edits: Edits) -> Result<Edited, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Decide(Box::new(Request::Edit { grant, edits, reply }));
+        self.0.queue.try_send(job).map_err(|_| Unavailable)?;
+        answer.await.unwrap_or(Err(Unavailable))
+    }
+
+    /// The secret a key has for one purpose, and what the key grants; `None`:
+    /// there is no such key, it may not be used from `source`, or its account
+    /// is blocked.
+    pub fn shared_secret(
+        &self,
+        id: &KeyId,
+        purpose: Purpose,
+        source: IpAddr,
+    ) -> Option<(Grant, [u8; 32])> {
+        self.state().shared_secret(id, purpose, source)
+    }
+
+    /// The present moment, as the registry has it.
+    pub fn now(&self) -> Now {
+        (self.0.clock)()
     }
 
     /// Does what an operator asks.
@@ -244,7 +295,7 @@ impl Registry {
 
     async fn decide(&self, command: Command) -> Result<Reply, CommandError> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Job::Decide(Request::Command { command, reply }))?;
+        self.ask(Job::Decide(Box::new(Request::Command { command, reply })))?;
         answer.await.map_err(|_| stopping())?
     }
 
@@ -359,7 +410,7 @@ fn run(mut core: Core, jobs: &Receiver<Job>, clock: &Clock, dump: Option<&Path>)
         let mut other = None;
         while let Some(job) = next {
             match job {
-                Job::Decide(request) => group.push(request),
+                Job::Decide(request) => group.push(*request),
                 job => {
                     other = Some(job);
                     break;

@@ -7,6 +7,7 @@ use super::command::CommandError;
 use super::draft::Draft;
 use super::rows::ZoneRow;
 use super::settings::Settings;
+use super::shown::Shown;
 use super::state::ServedZone;
 use crate::model::{Name, Serial};
 use crate::zone::{Snapshot, Zone};
@@ -87,7 +88,8 @@ impl Draft {
     /// Whether a host of the zone answers with the default TTL now.
     fn default_ttl_shows(&self, origin: &Name) -> bool {
         self.state.hosts().any(|host| {
-            host.ttl.is_none() && !host.addresses().is_empty() && host.name.is_within(origin)
+            let is_shown = !(host.addresses().is_empty() && host.records.is_empty());
+            host.ttl.is_none() && is_shown && host.name.is_within(origin)
         })
     }
 
@@ -98,9 +100,15 @@ impl Draft {
         let mut snapshot = Snapshot::new(&zones, settings.identity.clone());
         for host in self.state.hosts() {
             let addresses = host.addresses();
-            if !addresses.is_empty() && self.state.zone_of(&host.name).is_some() {
-                let ttl = self.state.ttl_of(&host).seconds();
+            let is_shown = !(addresses.is_empty() && host.records.is_empty());
+            if !is_shown || self.state.zone_of(&host.name).is_none() {
+                continue;
+            }
+            let ttl = self.state.ttl_of(&host).seconds();
+            if host.records.is_empty() {
                 snapshot.set_host(&host.name, addresses, ttl, host.wildcard);
+            } else {
+                Shown::of(&host, ttl).publish(&Shown::default(), &mut snapshot);
             }
         }
         snapshot
@@ -118,7 +126,11 @@ impl Draft {
                 origin = name.parent();
             }
             let Some(zone) = origin.and_then(|origin| zones.get(&origin)) else { continue };
-            match zone.refuses_host(&host.name, host.wildcard) {
+            let records = || host.records.iter().filter(|record| record.name != host.name);
+            let refused = zone.refuses_host(&host.name, host.wildcard);
+            let refused = refused
+                .or_else(|| records().find_map(|record| zone.refuses_host(&record.name, false)));
+            match refused {
                 Some(why) if conflicts.len() < CONFLICTS_SHOWN => conflicts.push(why),
                 Some(_) => more += 1,
                 None => {}

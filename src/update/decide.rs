@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::Ipv6Net;
+
 use super::{Outcome, Report, Said};
 use crate::model::{Addresses, Host, Now, Presence, is_publishable};
 
@@ -20,12 +22,14 @@ pub struct Decision {
     pub outcome: Outcome,
     /// Where the host stands from then on; `None`: where it stood.
     pub presence: Option<Presence>,
+    /// The prefix of the site it is the router of; `None`: as it was.
+    pub prefix: Option<Ipv6Net>,
 }
 
 impl Decision {
     /// Says so, and does nothing.
     fn only(outcome: Outcome) -> Decision {
-        Decision { outcome, presence: None }
+        Decision { outcome, presence: None, prefix: None }
     }
 }
 
@@ -38,11 +42,20 @@ pub fn decide(host: &Host, report: &Report, policy: Policy, now: Now) -> Decisio
         return Decision::only(Outcome::Blocked);
     }
     let served = host.addresses();
-    let (v4, v6) = match *report {
-        Report::Addresses { v4, v6 } => (v4, v6),
-        Report::Offline => (Said::Gone, Said::Gone),
+    let (v4, v6, prefix) = match *report {
+        Report::Addresses { v4, v6, prefix } => (v4, v6, prefix),
+        Report::Offline => (Said::Gone, Said::Gone, Said::Nothing),
         Report::Unreadable => return Decision::only(Outcome::BadAddress),
     };
+    // What a member of another host's site says of prefixes is its own
+    // interface's, and nothing new.
+    let prefix = match prefix {
+        Said::Is(prefix) if host.site.is_none() => Some(prefix.trunc()),
+        _ => None,
+    };
+    if prefix.is_some_and(|prefix| !policy.allows_prefix(prefix)) {
+        return Decision::only(Outcome::BadPrefix);
+    }
     let wanted = Addresses { v4: v4.after(served.v4), v6: v6.after(served.v6) };
     if !wanted.iter().all(|address| policy.allows(address)) {
         return Decision::only(Outcome::BadAddress);
@@ -55,13 +68,15 @@ pub fn decide(host: &Host, report: &Report, policy: Policy, now: Now) -> Decisio
         _ if wanted.is_empty() => Some(Presence::Offline { since: now.wall }),
         _ => Some(Presence::Present { addresses: wanted, heard: now.served }),
     };
-    let outcome = if wanted == served { Outcome::Kept(served) } else { Outcome::Moved(wanted) };
-    Decision { outcome, presence }
+    let prefix = prefix.filter(|prefix| host.prefix != Some(*prefix));
+    let is_same = wanted == served && prefix.is_none();
+    let outcome = if is_same { Outcome::Kept(served) } else { Outcome::Moved(wanted) };
+    Decision { outcome, presence, prefix }
 }
 
 impl<A> Said<A> {
     /// What is there once this was said, given what was there before.
-    fn after(self, before: Option<A>) -> Option<A> {
+    pub(super) fn after(self, before: Option<A>) -> Option<A> {
         match self {
             Said::Nothing => before,
             Said::Is(address) => Some(address),
@@ -74,6 +89,21 @@ impl Policy {
     /// Whether the zone publishes this address.
     pub fn allows(self, address: IpAddr) -> bool {
         is_publishable(address) && !(self.global_only && is_local(address))
+    }
+}
+
+/// The shortest prefix a site can have: whole registries have no shorter one.
+const SHORTEST_PREFIX: u8 = 16;
+
+/// The longest: interface ids are the other 64 bits (RFC 4291 §2.5.1).
+const LONGEST_PREFIX: u8 = 64;
+
+impl Policy {
+    /// Whether a site can have this prefix.
+    pub fn allows_prefix(self, prefix: Ipv6Net) -> bool {
+        (SHORTEST_PREFIX..=LONGEST_PREFIX).contains(&prefix.prefix_len())
+            && !prefix.network().is_unspecified()
+            && self.allows(IpAddr::V6(prefix.network()))
     }
 }
 
@@ -110,6 +140,7 @@ mod tests {
         Report::Addresses {
             v4: said.v4.map_or(Said::Nothing, Said::Is),
             v6: said.v6.map_or(Said::Nothing, Said::Is),
+            prefix: Said::Nothing,
         }
     }
 

@@ -2,12 +2,17 @@
 //! nothing here writes anything down.
 
 mod decide;
+mod edit;
+mod lines;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use decide::{Decision, Policy, decide};
+pub use edit::{CHALLENGE, Edit, Edited, Edits, RecordChange, Requirement};
+use ipnet::Ipv6Net;
+pub use lines::{LineDecision, MAX_LINES, decide_line, line_addresses, line_end, octets};
 
-use crate::model::{Addresses, Name, Protocol};
+use crate::model::{Addresses, Line, Name, Protocol};
 
 /// What a client asks for. Every update protocol reads its requests into
 /// this.
@@ -17,6 +22,9 @@ pub struct Update {
     pub hosts: Hosts,
     /// What is said of their addresses.
     pub report: Report,
+    /// Which of the hosts' lines reports, where they have several; `None`:
+    /// the addresses are the hosts' own.
+    pub line: Option<Line>,
     /// By which protocol.
     pub protocol: Protocol,
     /// The client's own address: the peer, or what a trusted proxy says.
@@ -42,6 +50,8 @@ pub enum Report {
         v4: Said<Ipv4Addr>,
         /// Of IPv6.
         v6: Said<Ipv6Addr>,
+        /// Of the prefix of the network the host is the router of.
+        prefix: Said<Ipv6Net>,
     },
     /// Take the host out of the DNS until it reports again.
     Offline,
@@ -77,4 +87,11 @@ pub enum Outcome {
     Blocked,
     /// The address cannot be published here.
     BadAddress,
+    /// The prefix leaves no room for its hosts' subnets and interfaces, or is
+    /// none that hosts can have; or the address lies outside the host's site.
+    BadPrefix,
+    /// The key may not change this host's addresses.
+    NotAllowed,
+    /// A signed update that is not later than one accepted before.
+    Replayed,
 }

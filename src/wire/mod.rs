@@ -1,10 +1,9 @@
 //! The bytes of DNS messages: numbers, headers, questions (RFC 1035 §4).
 
 mod message;
-mod record_type;
 
+pub use crate::model::{RecordType, UnknownType};
 pub use message::{Question, Record, skip_name};
-pub use record_type::{RecordType, UnknownType};
 
 /// Octets in a message's header (RFC 1035 §4.1.1).
 pub const HEADER: usize = 12;

@@ -27,8 +27,11 @@ const _: () = assert!(node::HEAD + LONG <= table::MAX_VALUE, "a node fits into t
 #[derive(Clone, Default)]
 pub struct Snapshot {
     names: Table,
-    /// Long records, from zone files only; hosts have short ones.
+    /// Long records: of zone files, and of hosts with much beside their
+    /// addresses.
     long: imbl::Vector<Arc<[u8]>>,
+    /// Places in `long` that are free again.
+    free: imbl::Vector<u32>,
     zones: imbl::Vector<Served>,
     identity: Arc<Identity>,
 }
@@ -155,6 +158,20 @@ impl Snapshot {
             self.set_records(&star, if wildcard { &records } else { &[] });
         }
         self.set_records(host, &records);
+    }
+
+    /// What a name at or below a host answers from now on: types, TTLs and
+    /// data, the records of a set together. As [`Snapshot::set_host`].
+    pub fn set_name<'r>(
+        &mut self,
+        name: &Name,
+        records: impl Iterator<Item = (RecordType, u32, &'r [u8])>,
+    ) {
+        let mut rendered = Vec::new();
+        for (rtype, ttl, rdata) in records {
+            render(&mut rendered, rtype, ttl, rdata);
+        }
+        self.set_records(name, &rendered);
     }
 
     /// The records of a host's name; none: it has none any more.
@@ -287,18 +304,12 @@ impl Snapshot {
     /// do not exist yet.
     fn put(&mut self, node: Node<'_>) {
         let name = node.name;
-        let known = self.names.get(name).map(|entry| Node::unpack(name, entry.value).1);
-        let is_new = known.is_none();
-        let packed = match known {
-            _ if node.records.0.len() <= LONG => node.pack(Place::Here(node.records.0)),
-            Some(Place::Apart(number)) => {
-                self.long[number as usize] = node.records.0.into();
-                node.pack(Place::Apart(number))
-            }
-            _ => {
-                self.long.push_back(node.records.0.into());
-                node.pack(Place::Apart(self.long.len() as u32 - 1))
-            }
+        let is_new = self.names.get(name).is_none();
+        self.free_apart(name);
+        let packed = if node.records.0.len() <= LONG {
+            node.pack(Place::Here(node.records.0))
+        } else {
+            node.pack(Place::Apart(self.put_apart(node.records.0)))
         };
         self.names.insert(name, &packed);
         if !is_new || name == [0] {
@@ -317,9 +328,33 @@ impl Snapshot {
         self.put(Node { children: 1, wildcard: is_wildcard(name), ..above });
     }
 
+    /// Keeps long records, and says under which number.
+    fn put_apart(&mut self, records: &[u8]) -> u32 {
+        match self.free.pop_back() {
+            Some(number) => {
+                self.long[number as usize] = records.into();
+                number
+            }
+            None => {
+                self.long.push_back(records.into());
+                self.long.len() as u32 - 1
+            }
+        }
+    }
+
+    /// Lets the place of a name's long records go, if it has such.
+    fn free_apart(&mut self, name: &[u8]) {
+        let place = self.names.get(name).map(|entry| Node::unpack(name, entry.value).1);
+        if let Some(Place::Apart(number)) = place {
+            self.long[number as usize] = [].into();
+            self.free.push_back(number);
+        }
+    }
+
     /// Takes a name without names below it out, and the names above it that
     /// existed only for it.
     fn remove(&mut self, name: &[u8]) {
+        self.free_apart(name);
         self.names.remove(name);
         self.recount(name, |children| children - 1);
         let parent = parent_of(name);

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
-use truename::model::{AccountName, Addresses, Grant, Holder, Name, Protocol};
+use truename::model::{AccountName, Addresses, Grant, Holder, May, Name, Protocol};
 use truename::registry::{Command, HostSettings, Registry, Reply};
 use truename::store::Engine;
 use truename::update::{Hosts, Outcome, Report, Said, Update};
@@ -131,7 +131,8 @@ fn leases_that_end_together_are_withdrawn_in_groups() {
         let settings = HostSettings { owner: Some(Some(ann.clone())), ..HostSettings::default() };
         Command::HostAdd { name: name.clone(), settings, key: false }
     }));
-    let grant = Grant { holder: Holder::Account(ann), hosts: Vec::new(), key: None };
+    let grant =
+        Grant { holder: Holder::Account(ann), hosts: Vec::new(), key: None, may: May::default() };
     let hosts = Hosts::Listed(names.into_iter().map(Some).collect());
     in_time(world.registry().clone(), (grant, Update { hosts, ..update("any", 1).1 }));
     assert_eq!(world.registry().state().present_count(), HOSTS);
@@ -157,10 +158,20 @@ fn at(last: u8) -> Addresses {
 /// A report by the host itself.
 fn update(host: &str, last: u8) -> (Grant, Update) {
     let name: Name = format!("{host}.dyn.example.org").parse().unwrap();
-    let grant = Grant { holder: Holder::Host(name.clone()), hosts: Vec::new(), key: None };
+    let grant = Grant {
+        holder: Holder::Host(name.clone()),
+        hosts: Vec::new(),
+        key: None,
+        may: May::default(),
+    };
     let update = Update {
         hosts: Hosts::Listed(vec![Some(name)]),
-        report: Report::Addresses { v4: Said::Is([192, 0, 2, last].into()), v6: Said::Nothing },
+        report: Report::Addresses {
+            v4: Said::Is([192, 0, 2, last].into()),
+            v6: Said::Nothing,
+            prefix: Said::Nothing,
+        },
+        line: None,
         protocol: Protocol::Dyndns2,
         source: SocketAddr::from(([192, 0, 2, last], 1)).ip(),
     };

@@ -1,10 +1,14 @@
 //! Record types by number and by name.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// A record type, or a type of question (RFC 6895 §3.1).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct RecordType(pub u16);
 
 /// A text that is no record type.
@@ -35,11 +39,42 @@ types! {
 }
 
 impl RecordType {
+    /// The type of an address: A or AAAA.
+    pub fn of(address: IpAddr) -> RecordType {
+        match address {
+            IpAddr::V4(_) => RecordType::A,
+            IpAddr::V6(_) => RecordType::AAAA,
+        }
+    }
+
     /// Whether this number can only be asked for, or only travels in
     /// messages, and is never a zone's data: OPT and the range RFC 6895 §3.1
     /// sets apart, and 0.
     pub fn is_meta(self) -> bool {
         self == RecordType::OPT || self.0 == 0 || (128..=255).contains(&self.0)
+    }
+
+    /// Whether a host may have records of this type: data of its own, and
+    /// nothing that says where a zone begins or how it is signed.
+    pub fn is_hosts(self) -> bool {
+        const ZONES: [RecordType; 15] = [
+            RecordType::SOA,
+            RecordType::NS,
+            RecordType::DNAME,
+            RecordType::DS,
+            RecordType::CDS,
+            RecordType::DNSKEY,
+            RecordType::CDNSKEY,
+            RecordType::RRSIG,
+            RecordType::NSEC,
+            RecordType::NSEC3,
+            RecordType::NSEC3PARAM,
+            RecordType::CSYNC,
+            RecordType::ZONEMD,
+            RecordType::SIG,
+            RecordType::KEY,
+        ];
+        !self.is_meta() && !ZONES.contains(&self)
     }
 }
 
@@ -75,6 +110,27 @@ impl FromStr for RecordType {
             }
             _ => Err(UnknownType),
         }
+    }
+}
+
+impl fmt::Display for UnknownType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record type is a name like `TXT`, or `TYPE65280`")
+    }
+}
+
+impl std::error::Error for UnknownType {}
+
+impl TryFrom<String> for RecordType {
+    type Error = UnknownType;
+    fn try_from(text: String) -> Result<Self, UnknownType> {
+        text.parse()
+    }
+}
+
+impl From<RecordType> for String {
+    fn from(rtype: RecordType) -> String {
+        rtype.to_string()
     }
 }
 

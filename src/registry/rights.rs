@@ -1,0 +1,61 @@
+//! Who may touch what.
+
+use super::State;
+use crate::model::{AccountName, Grant, Holder, Host, Name};
+use crate::update::Hosts;
+
+impl State {
+    /// Whether the user logged in as names somebody or something else of
+    /// ours than the secret stands for. Placeholders contradict nothing.
+    pub(super) fn contradicts(&self, user: &str, grant: &Grant) -> bool {
+        if let Ok(name) = user.parse::<AccountName>()
+            && self.accounts.find(name.as_str().as_bytes()).is_some()
+        {
+            return match &grant.holder {
+                Holder::Account(holder) => *holder != name,
+                Holder::Host(host) => {
+                    self.host(host).is_some_and(|host| host.owner.as_ref() != Some(&name))
+                }
+            };
+        }
+        let host = user.parse().ok().and_then(|name: Name| self.host(&name));
+        host.is_some_and(|host| !self.covers(grant, &host))
+    }
+
+    /// Whether a grant is good for this host.
+    pub fn covers(&self, grant: &Grant, host: &Host) -> bool {
+        let holds = match &grant.holder {
+            Holder::Host(name) => *name == host.name,
+            Holder::Account(account) => host.owner.as_ref() == Some(account),
+        };
+        holds && (grant.hosts.is_empty() || grant.hosts.contains(&host.name))
+    }
+
+    /// Whether a person has blocked the host or its owner.
+    pub(super) fn is_blocked(&self, host: &Host) -> bool {
+        let owner = host.owner.as_ref().and_then(|owner| self.account(owner));
+        host.blocked || owner.is_some_and(|owner| owner.blocked)
+    }
+
+    /// The one host a grant is good for, if it is one.
+    pub fn only_host(&self, grant: &Grant) -> Option<Host> {
+        let mut covered: Vec<Host> = match &grant.holder {
+            Holder::Host(name) => vec![self.host(name)?],
+            Holder::Account(account) => {
+                self.hosts_of(account).filter(|host| self.covers(grant, host)).take(2).collect()
+            }
+        };
+        if covered.len() == 1 { covered.pop() } else { None }
+    }
+
+    /// The hosts an update means; `None` is a text that is no name.
+    pub(super) fn meant(&self, grant: &Grant, hosts: &Hosts) -> Vec<Option<Name>> {
+        match hosts {
+            Hosts::Listed(names) => names.clone(),
+            Hosts::Implied(login) => {
+                let only = self.only_host(grant).map(|host| host.name);
+                vec![only.or_else(|| login.clone())]
+            }
+        }
+    }
+}
