@@ -15,6 +15,7 @@ pub mod zone;
 
 // 2: pure answers, pure decisions; the only disk
 pub mod answer;
+pub mod recent;
 pub mod store;
 pub mod update;
 

@@ -8,6 +8,7 @@ use super::account::AccountVerb;
 use super::host::HostVerb;
 use super::init::Init;
 use super::key::KeyVerb;
+use super::why::Why;
 use crate::model::{Lease, Name, Ttl};
 use crate::store::Engine;
 
@@ -69,6 +70,8 @@ pub enum Verb {
         #[arg(value_parser = name)]
         host: Name,
     },
+    /// The last requests: what came, what was answered, why, and what to do
+    Why(Why),
     /// How the running server is doing
     Status,
     /// Let the running server read its zone files again

@@ -16,6 +16,7 @@ mod key;
 mod output;
 mod secret;
 mod show;
+mod why;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -68,6 +69,7 @@ fn run(args: Args) -> Result<Output, Failure> {
             let config = global.configuration()?;
             return backup::migrate(&config, from.unwrap_or(config.engine), to, json);
         }
+        Verb::Why(why) => return why::why(&global.data()?, why, json, clock::wall()),
         Verb::Completions { shell } => return Ok(Output::text(completions(shell))),
         Verb::Host(HostVerb::Show { host, client }) if client.settings.is_some() => {
             return settings(&global, host, client);

@@ -20,6 +20,7 @@ pub fn reply(reply: &Reply, now: Timestamp, truename: &str) -> String {
         Reply::Key(view) => key(view),
         Reply::Keys(views) => keys(views),
         Reply::History(changes) => history(changes),
+        Reply::Why(views) => super::why::requests(views, now),
         Reply::Status(view) => status(view),
     }
 }
@@ -118,7 +119,7 @@ fn state_at_length(view: &HostView) -> String {
     }
 }
 
-fn reported(host: &Host, now: Timestamp) -> String {
+pub fn reported(host: &Host, now: Timestamp) -> String {
     let Some(last) = host.last_report else { return "never".to_owned() };
     let source = last.source.map_or(String::new(), |source| format!(" from {source}"));
     format!("{}, {}, by {}{source}", ago(last.at, now), time(last.at), last.protocol)
@@ -270,7 +271,7 @@ pub fn time(at: Timestamp) -> String {
     }
 }
 
-fn ago(at: Timestamp, now: Timestamp) -> String {
+pub fn ago(at: Timestamp, now: Timestamp) -> String {
     // A clock that was stepped back: what happened is not in the future.
     let seconds = u64::try_from(now.0.saturating_sub(at.0)).unwrap_or(0);
     format!("{} ago", span(seconds))

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     AccountName, Addresses, Change, Holder, Host, KeyId, Lease, Name, Serial, Timestamp, Ttl,
 };
+use crate::recent::View;
 
 /// What an operator asks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,6 +119,13 @@ pub enum Command {
         /// The host.
         host: Name,
     },
+    /// The last requests, and why each was answered as it was.
+    Why {
+        /// Only a host's or an account's; none: everybody's, strangers too.
+        about: Option<Holder>,
+        /// So many at most, the latest.
+        most: usize,
+    },
     /// How the server is doing.
     Status,
     /// Reads the zone files again.
@@ -200,6 +208,8 @@ pub enum Reply {
     Keys(Vec<KeyView>),
     /// Changes, latest first.
     History(Vec<Change>),
+    /// The last requests, latest first.
+    Why(Vec<View>),
     /// How the server is doing.
     Status(Status),
 }

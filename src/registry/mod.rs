@@ -19,6 +19,7 @@ mod command;
 mod core;
 mod draft;
 mod edit;
+mod explain;
 mod fate;
 mod heard;
 mod load;

@@ -71,6 +71,7 @@ impl Draft {
             | Command::KeyShow { .. }
             | Command::KeyList { .. }
             | Command::History { .. }
+            | Command::Why { .. }
             | Command::Status
             | Command::Reload
             | Command::Export { .. } => {

@@ -17,6 +17,7 @@ use super::secrets::{MIN_PASSWORD, Passwords, Purpose, hash_password};
 use super::view;
 use super::{Auth, Command, CommandError, Login, Reply, Settings, State};
 use crate::model::{Grant, KeyId, Name, Now, Served};
+use crate::recent::Recent;
 use crate::store::{self, Engine, Opened, Rows, Store, StoreError, dump};
 use crate::update::{Edited, Edits, Outcome, Update};
 use crate::zone::{Snapshot, Zone};
@@ -51,6 +52,7 @@ struct Shared {
     started: Served,
     warnings: Mutex<Vec<String>>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    recent: Recent,
 }
 
 /// What the thread is asked.
@@ -125,6 +127,7 @@ impl Registry {
             started,
             warnings: Mutex::new(warnings),
             thread: Mutex::new(None),
+            recent: Recent::default(),
         });
         let dump = shared.settings.dump.clone();
         let thread = std::thread::Builder::new()
@@ -154,6 +157,11 @@ impl Registry {
     /// Everything known at this moment.
     pub fn state(&self) -> Arc<State> {
         self.0.published.state.load_full()
+    }
+
+    /// The last requests.
+    pub fn recent(&self) -> &Recent {
+        &self.0.recent
     }
 
     /// Who is asking.
@@ -263,6 +271,12 @@ impl Registry {
                 let host = known_host(&state, &host)?;
                 Ok(Reply::History(view::history(&*self.0.store, &host)?))
             }
+            Command::Why { about: Some(holder), most } => {
+                let mut views = self.0.recent.of(&holder);
+                views.truncate(most);
+                Ok(Reply::Why(views))
+            }
+            Command::Why { about: None, most } => Ok(Reply::Why(self.0.recent.latest(most))),
             Command::Status => {
                 let warnings = self.0.warnings.lock().expect("nothing panics while it is held");
                 Ok(Reply::Status(view::status(&state, self.0.started, now, &warnings)))

@@ -108,7 +108,7 @@ impl Policy {
 }
 
 /// Whether an address means something only inside somebody's own network.
-fn is_local(address: IpAddr) -> bool {
+pub fn is_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let [a, b, ..] = v4.octets();

@@ -1,0 +1,256 @@
+//! The last requests, and why each was answered as it was: what `truename
+//! why` shows. In memory alone; a restart forgets them.
+//!
+//! What strangers send must not push out what is known of real hosts, so
+//! there are shelves of their own, each with a fixed number of places:
+//!
+//! | shelf | what is on it | whose | owners | requests each |
+//! |---|---|---|---|---|
+//! | well | who asked had proved it, and all went well | the host | [`WELL`] | [`EACH`] |
+//! | trouble | who asked had proved it, and something did not | the host, else its account | [`TROUBLE`] | [`EACH`] |
+//! | refused | nobody proved anything, but a host or account of ours was named | that host or account | [`REFUSED`] | [`EACH`] |
+//! | strangers | neither | the network it came from | [`STRANGERS`] | [`EACH`] |
+//!
+//! On each shelf the owner that was heard least recently makes room. A request
+//! like one that is there already (the same octets from the same client, the
+//! same answer) is only counted, so that a host that reports every five
+//! minutes takes one place, and costs a hash and two look-ups.
+//!
+//! What is handed over must have its secrets struck out already: the edges
+//! know where theirs stand.
+
+mod rule;
+mod seen;
+mod shelf;
+
+use std::hash::BuildHasher;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use ipnet::{IpNet, Ipv6Net};
+
+pub use rule::{Hint, Method, Rule};
+pub use seen::{Decided, View, Why};
+
+use crate::model::{Holder, Name, Protocol, Timestamp};
+use seen::Seen;
+use shelf::{Kept, Shelf};
+
+/// Hosts that do well of which requests are remembered.
+pub const WELL: usize = 1024;
+
+/// Hosts and accounts in trouble of which requests are remembered.
+pub const TROUBLE: usize = 1024;
+
+/// Hosts and accounts of which requests without proof are remembered.
+pub const REFUSED: usize = 512;
+
+/// Networks (an IPv4 address, a /64) of which requests that name nothing of
+/// ours are remembered.
+pub const STRANGERS: usize = 128;
+
+/// Requests remembered of each of these.
+pub const EACH: usize = 4;
+
+/// Octets remembered of a request as received, and as many hosts of one with
+/// a long list. With everything full and every request as long as can be, the
+/// shelves take about 10 MB.
+pub const OCTETS: usize = 768;
+
+/// Octets remembered of an answer.
+const ANSWER: usize = 160;
+
+/// Hosts of one request under which it is filed.
+const FILED: usize = 32;
+
+/// What an edge says of one request.
+#[derive(Clone, Debug)]
+pub struct Note<'a> {
+    /// When it was answered.
+    pub at: Timestamp,
+    /// In which language it was understood; none: in none of ours.
+    pub protocol: Option<Protocol>,
+    /// Who was at the other end of the connection.
+    pub peer: IpAddr,
+    /// Whom the peer asked for: itself, or what a trusted proxy says.
+    pub client: IpAddr,
+    /// Who proved to be asking.
+    pub proof: Proof,
+    /// What decided, host by host.
+    pub decided: Vec<Decided>,
+    /// What else is odd about it.
+    pub hints: Vec<Hint>,
+    /// The IPv6 address reported.
+    pub v6: Option<Ipv6Addr>,
+    /// What was answered, without secrets.
+    pub answer: &'a str,
+    /// A hash of the request as received, credentials included: two requests
+    /// with the same are the same. Never shown.
+    pub fingerprint: u64,
+}
+
+/// Who a request comes from, as far as it is proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It presented a right secret of this host or account.
+    Proved(Holder),
+    /// It proved nothing, but names this host or account of ours.
+    Claimed(Holder),
+    /// It proved nothing and names nothing of ours.
+    Nobody,
+}
+
+/// The last requests.
+pub struct Recent {
+    seed: foldhash::quality::RandomState,
+    well: Mutex<Shelf<Holder>>,
+    trouble: Mutex<Shelf<Holder>>,
+    refused: Mutex<Shelf<Holder>>,
+    strangers: Mutex<Shelf<IpNet>>,
+}
+
+impl Default for Recent {
+    fn default() -> Recent {
+        Recent {
+            seed: foldhash::quality::RandomState::default(),
+            well: Mutex::new(Shelf::new(WELL)),
+            trouble: Mutex::new(Shelf::new(TROUBLE)),
+            refused: Mutex::new(Shelf::new(REFUSED)),
+            strangers: Mutex::new(Shelf::new(STRANGERS)),
+        }
+    }
+}
+
+impl Recent {
+    /// What stands for a request as received, of all that makes it what it is,
+    /// the answer too.
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> u64 {
+        self.seed.hash_one(parts)
+    }
+
+    /// Remembers a request. `request` tells it as received, a line a line,
+    /// secrets struck out; it is asked only when the request is a new one, and
+    /// while no lock is held.
+    pub fn note(&self, note: &Note<'_>, request: impl FnOnce() -> String) {
+        let fingerprint = note.fingerprint;
+        let mut request = Some(request);
+        let mut made: Option<Arc<Seen>> = None;
+        let mut make = || {
+            let made = made.get_or_insert_with(|| {
+                let request = request.take().expect("it is made once");
+                Arc::new(Seen::new(note, &request()))
+            });
+            made.clone()
+        };
+        match &note.proof {
+            Proof::Proved(holder) => {
+                let well = note.decided.iter().all(|decided| !decided.rule.is_trouble());
+                let shelf =
+                    if well && !note.decided.is_empty() { &self.well } else { &self.trouble };
+                for subject in subjects(holder, &note.decided) {
+                    file(shelf, &subject, fingerprint, note.at, &mut make);
+                }
+            }
+            Proof::Claimed(holder) => {
+                file(&self.refused, holder, fingerprint, note.at, &mut make);
+            }
+            Proof::Nobody => {
+                let network = network(note.client);
+                file(&self.strangers, &network, fingerprint, note.at, &mut make);
+            }
+        }
+    }
+
+    /// What is remembered of a host or an account, latest first; of a host
+    /// also what others asked for by its name.
+    pub fn of(&self, holder: &Holder) -> Vec<View> {
+        let mut views = Vec::new();
+        for shelf in [&self.well, &self.trouble, &self.refused] {
+            views.extend(lock(shelf).of(holder).map(seen::view));
+        }
+        if let Holder::Host(name) = holder {
+            let about = |kept: &&Kept| kept.seen.names(name);
+            views.extend(lock(&self.trouble).all().filter(about).map(seen::view));
+            views.extend(lock(&self.refused).all().filter(about).map(seen::view));
+            views.extend(lock(&self.strangers).all().filter(about).map(seen::view));
+        }
+        ordered(views)
+    }
+
+    /// What is remembered in all, latest first, so many at most.
+    pub fn latest(&self, most: usize) -> Vec<View> {
+        let mut views = Vec::new();
+        for shelf in [&self.well, &self.trouble, &self.refused] {
+            views.extend(lock(shelf).all().map(seen::view));
+        }
+        views.extend(lock(&self.strangers).all().map(seen::view));
+        let mut views = ordered(views);
+        views.truncate(most);
+        views
+    }
+}
+
+/// Latest first; a request that stands in several places once.
+fn ordered(mut views: Vec<View>) -> Vec<View> {
+    views.sort_by(|a, b| (b.at, &a.request, &a.answer).cmp(&(a.at, &b.request, &b.answer)));
+    views.dedup();
+    seen::compare(&mut views);
+    views
+}
+
+/// Under whom a request with proof is filed: the hosts it is about that are
+/// the holder's to move; where there is none, the holder.
+fn subjects(holder: &Holder, decided: &[Decided]) -> Vec<Holder> {
+    let own = decided.iter().filter(|decided| decided.rule.is_of_own_host());
+    let mut subjects: Vec<Holder> =
+        own.filter_map(|decided| decided.host.clone()).take(FILED).map(Holder::Host).collect();
+    subjects.dedup();
+    if subjects.is_empty() {
+        subjects.push(holder.clone());
+    }
+    subjects
+}
+
+/// What stands for a stranger: an IPv4 address, or the /64 that one machine
+/// has to itself.
+fn network(client: IpAddr) -> IpNet {
+    match client {
+        IpAddr::V4(v4) => IpNet::from(IpAddr::V4(v4)),
+        IpAddr::V6(v6) => IpNet::V6(Ipv6Net::new(v6, 64).expect("64 is a prefix length").trunc()),
+    }
+}
+
+fn file<K: Clone + Eq + std::hash::Hash>(
+    shelf: &Mutex<Shelf<K>>,
+    owner: &K,
+    fingerprint: u64,
+    at: Timestamp,
+    make: &mut impl FnMut() -> Arc<Seen>,
+) {
+    if !lock(shelf).again(owner, fingerprint, at) {
+        let seen = make();
+        lock(shelf).put(owner, fingerprint, at, seen);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("nothing panics while it is held")
+}
+
+/// Whether a name is what a person may have meant by another: one letter
+/// more, less, another, or two swapped.
+fn is_like(one: &Name, other: &Name) -> bool {
+    let (one, other) = (one.without_dot(), other.without_dot());
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let same = one.iter().zip(other).take_while(|(a, b)| a == b).count();
+    let (one, other) = (&one[same..], &other[same..]);
+    let end = one.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
+    match (&one[..one.len() - end], &other[..other.len() - end]) {
+        ([_], [_]) | ([_], []) | ([], [_]) => true,
+        ([a, b], [c, d]) => a == d && b == c,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;
