@@ -21,6 +21,7 @@ pub mod update;
 
 // 3: decide -> write down -> publish
 pub mod registry;
+pub mod signed;
 pub mod tls;
 
 // 4: edges

@@ -22,6 +22,7 @@ pub const CLIENTS: &[(&str, &str)] = &[
     ("netgear", include_str!("../../clients/netgear.txt")),
     ("curl-cron", include_str!("../../clients/curl-cron.conf")),
     ("curl-systemd", include_str!("../../clients/curl-systemd.sh")),
+    ("signed", include_str!("../../clients/signed.sh")),
     ("powershell", include_str!("../../clients/powershell.ps1")),
 ];
 
@@ -81,6 +82,8 @@ pub fn find(wanted: &str) -> Result<&'static str, Failure> {
 /// What stands in for what nobody told us.
 pub const PASSWORD: &str = "PASSWORD";
 const SERVER: &str = "SERVER";
+const KEY: &str = "KEY";
+const SECRET: &str = "SECRET";
 
 /// The settings for one host, and remarks on what is still to be put in.
 pub fn settings(
@@ -105,9 +108,19 @@ pub fn settings(
         .replace("{ssl}", choose("yes", "no"))
         .replace("{tls}", choose("true", "false"))
         .replace("{tls01}", choose("1", "0"))
+        .replace("{key}", view.keys.first().map_or(KEY, |key| &key.0))
+        .replace("{secret}", SECRET)
         .replace("{password}", password.unwrap_or(PASSWORD));
     let mut remarks = Vec::new();
-    if password.is_none() {
+    if template.contains("{secret}") {
+        let (key, more) = match view.keys.first() {
+            Some(key) => (key.0.as_str(), String::new()),
+            None => (KEY, format!(" (there is none: `truename key add {host}` makes one)")),
+        };
+        remarks.push(format!(
+            "Put what `truename key secret {key} --for signed` prints in place of {SECRET}{more}."
+        ));
+    } else if password.is_none() {
         remarks.push(format!(
             "Put the token that was shown when the key was made in place of {PASSWORD} \
              (lost? `truename key add {host}` makes another)."

@@ -18,6 +18,7 @@ mod path;
 mod proxies;
 mod request_line;
 mod seats;
+mod signed;
 mod spelling;
 mod tolerant;
 
@@ -103,6 +104,7 @@ struct Shared {
     max_hosts: usize,
     challenge: HeaderValue,
     read_time: Duration,
+    signed_times: signed::Times,
 }
 
 /// Everything HTTP answers, without a socket. The peer's address is expected
@@ -119,6 +121,7 @@ pub fn router(options: &Options, registry: Registry) -> Router {
         max_hosts: options.max_hosts,
         challenge,
         read_time: options.read_time,
+        signed_times: signed::Times::default(),
     };
     Router::new().fallback(respond).with_state(Arc::new(shared))
 }
@@ -131,6 +134,12 @@ async fn respond(
 ) -> Response {
     let (request, body) = request.into_parts();
     let source = proxies::source(peer.ip(), &request.headers, &shared.trusted_proxies);
+    let path = path::normal(request.uri.path());
+    // What the body means is signed, whatever its type says.
+    if signed::is_meant(&path) {
+        let response = signed::respond(&shared, &request, &path, body, source).await;
+        return finish(&request, response);
+    }
     let mut parameters = Parameters::default();
     parameters.read(request.uri.query().unwrap_or_default().as_bytes());
     if is_form(&request) {
@@ -139,7 +148,6 @@ async fn respond(
             Err(status) => return finish(&request, text(status, "")),
         }
     }
-    let path = path::normal(request.uri.path());
     // Before anything that looks at credentials: a browser that has logged in
     // sends them with its request for the icon, too.
     if let Some(page) = beside(&shared, &request.method, &path) {

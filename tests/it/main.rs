@@ -21,6 +21,7 @@ mod parsed;
 mod programs;
 mod promises;
 mod scenarios;
+mod signed;
 mod store;
 mod tidy;
 mod transports;

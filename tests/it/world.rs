@@ -204,7 +204,16 @@ impl World {
             let basic = data_encoding::BASE64.encode(format!("{user}:{password}").as_bytes());
             request = request.header("authorization", format!("Basic {basic}"));
         }
-        let mut request = request.body(Body::empty()).unwrap();
+        self.respond(request.body(Body::empty()).unwrap(), from)
+    }
+
+    /// The same with a body.
+    pub fn post(&self, path: &str, body: &str, from: IpAddr) -> (u16, String) {
+        let request = Request::builder().method("POST").uri(path).header("host", "localhost");
+        self.respond(request.body(Body::from(body.to_owned())).unwrap(), from)
+    }
+
+    fn respond(&self, mut request: Request<Body>, from: IpAddr) -> (u16, String) {
         request.extensions_mut().insert(ConnectInfo(SocketAddr::new(from, 40_000)));
         let router = self.running.as_ref().expect("the server runs").1.clone();
         self.runtime.block_on(async {
