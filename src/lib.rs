@@ -10,7 +10,8 @@ mod packed;
 mod prefetch;
 pub mod wire;
 
-// 1: what is served, rendered
+// 1: what is served, rendered; who has signed a message
+pub mod tsig;
 pub mod zone;
 
 // 2: pure answers, pure decisions; the only disk

@@ -1,7 +1,7 @@
 //! Reading what a stranger sent: one question, and records to step over.
 
 use super::{HEADER, RecordType, u16_at, u32_at};
-use crate::model::MAX_NAME;
+use crate::model::{MAX_NAME, Name};
 
 /// The one question of a request, where it stands in the message.
 #[derive(Clone, Copy)]
@@ -93,6 +93,85 @@ pub fn skip_name(message: &[u8], mut at: usize) -> Option<usize> {
         }
         if at - start >= MAX_NAME {
             return None;
+        }
+    }
+}
+
+/// The name at `at`, pointers followed, and the first octet after it. Each
+/// pointer must lead further to the front than the one before, so that none
+/// leads in a circle.
+pub fn name_at(message: &[u8], at: usize) -> Option<(Name, usize)> {
+    let end = skip_name(message, at)?;
+    let mut wire = Vec::with_capacity(32);
+    let (mut start, mut at) = (at, at);
+    loop {
+        match *message.get(at)? {
+            0 => break,
+            length @ 1..=63 => {
+                let label = message.get(at..=at + usize::from(length))?;
+                wire.extend_from_slice(label);
+                at += label.len();
+            }
+            0xc0.. => {
+                let target = usize::from(u16_at(message, at)? & 0x3fff);
+                if target < HEADER || target >= start {
+                    return None;
+                }
+                (start, at) = (target, target);
+            }
+            _ => return None,
+        }
+        if wire.len() >= MAX_NAME {
+            return None;
+        }
+    }
+    wire.push(0);
+    Some((Name::from_wire(&wire).ok()?, end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name_at;
+
+    /// A header of zeros, then these octets: the name at the `at`-th of them.
+    fn name(octets: &[u8], at: usize) -> Option<(String, usize)> {
+        let message = [&[0; 12], octets].concat();
+        name_at(&message, 12 + at).map(|(name, end)| (name.to_string(), end - 12))
+    }
+
+    #[test]
+    fn names_with_pointers() {
+        let octets = b"\x01B\x00\x01a\xc0\x0c\xc0\x0f\xc0\x13";
+        assert_eq!(name(octets, 0), Some(("b.".into(), 3)));
+        assert_eq!(name(octets, 3), Some(("a.b.".into(), 7)));
+        assert_eq!(name(octets, 7), Some(("a.b.".into(), 9)));
+        assert_eq!(name(octets, 9), Some(("a.b.".into(), 11)));
+    }
+
+    #[test]
+    fn pointers_that_lead_nowhere() {
+        // At itself, forward, into the header, in a circle, past the end.
+        assert_eq!(name(b"\xc0\x0c", 0), None);
+        assert_eq!(name(b"\xc0\x0e\x00", 0), None);
+        assert_eq!(name(b"\x00\xc0\x00", 1), None);
+        assert_eq!(name(b"\x01a\xc0\x0c", 0), None);
+        assert_eq!(name(b"\x01a\xc0\x0c\xc0\x0c", 4), None);
+        assert_eq!(name(b"\x05a", 0), None);
+        assert_eq!(name(b"\x40", 0), None);
+    }
+
+    #[test]
+    fn no_name_is_longer_by_pointers() {
+        // Labels of 63 octets, each name one longer than the one before.
+        let label = [&[63][..], &[b'x'; 63]].concat();
+        let mut octets = [&label[..], &[0]].concat();
+        let mut last = 0;
+        for labels in 2..5 {
+            let start = octets.len();
+            octets.extend_from_slice(&label);
+            octets.extend([0xc0, 12 + last as u8]);
+            assert_eq!(name(&octets, start).is_some(), labels < 4, "{labels} labels");
+            last = start;
         }
     }
 }

@@ -3,7 +3,7 @@
 mod message;
 
 pub use crate::model::{RecordType, UnknownType};
-pub use message::{Question, Record, skip_name};
+pub use message::{Question, Record, name_at, skip_name};
 
 /// Octets in a message's header (RFC 1035 §4.1.1).
 pub const HEADER: usize = 12;
@@ -12,6 +12,12 @@ pub const HEADER: usize = 12;
 pub const CLASS_IN: u16 = 1;
 /// CHAOS: questions about the server itself (RFC 4892).
 pub const CLASS_CH: u16 = 3;
+
+/// No class: in an UPDATE, that something is not there or is taken away
+/// (RFC 2136 §2.4, §2.5).
+pub const CLASS_NONE: u16 = 254;
+/// Any class, or none in particular.
+pub const CLASS_ANY: u16 = 255;
 
 /// Operation codes (RFC 6895 §2.2), in the third octet of the header.
 pub mod opcode {
@@ -37,6 +43,16 @@ pub mod rcode {
     pub const NOTIMP: u16 = 4;
     /// The server does not want to.
     pub const REFUSED: u16 = 5;
+    /// The name exists and should not (RFC 2136 §2.2, as those below).
+    pub const YXDOMAIN: u16 = 6;
+    /// The record set exists and should not.
+    pub const YXRRSET: u16 = 7;
+    /// The record set should exist and does not.
+    pub const NXRRSET: u16 = 8;
+    /// The server does not hold the zone; or the signature does not hold.
+    pub const NOTAUTH: u16 = 9;
+    /// A name lies outside the zone.
+    pub const NOTZONE: u16 = 10;
     /// An EDNS version that is not ours (RFC 6891 §6.1.3).
     pub const BADVERS: u16 = 16;
 }

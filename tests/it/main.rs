@@ -25,4 +25,5 @@ mod signed;
 mod store;
 mod tidy;
 mod transports;
+mod tsig;
 mod world;
