@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 
 pub use file::Place;
 pub use node::{Kind, Node, Record, Records};
+pub use rdata::received;
 pub use snapshot::{Served, Snapshot};
 pub use table::Spot;
 

@@ -4,11 +4,13 @@
 //! written and how its octets are checked when they come as `\# 4 c0000201`
 //! (RFC 3597 §5). Types that are not in the table can only be written so.
 
+use std::ops::Range;
+
 use super::lex::{Word, octets};
 use super::svcb;
 use super::units;
 use crate::model::Name;
-use crate::wire::RecordType;
+use crate::wire::{RecordType, name_at, skip_name};
 
 /// A part of some RDATA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +121,7 @@ fn read_generic(rtype: RecordType, words: &[Word<'_>]) -> Result<Vec<u8>, String
     }
     match fields(rtype) {
         None => fit(wire, rtype),
-        Some(fields) => normal(fields, &wire)
+        Some(fields) => normal(fields, &wire, 0..wire.len(), false)
             .ok_or_else(|| format!("these octets are not those of a {rtype} record")),
     }
 }
@@ -229,37 +231,72 @@ pub fn absolute(word: &Word<'_>, origin: &Name) -> Result<Name, String> {
     labels.iter().rev().try_fold(origin.clone(), |name, label| name.child(label)).map_err(said)
 }
 
-/// The same octets with names in lower case; `None` if they are not what the
-/// fields say.
-fn normal(fields: &[Field], mut wire: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(wire.len());
+/// The data of a record in a message, as zones keep them: names in lower case
+/// and uncompressed. Data of a type that is not in the table are taken as they
+/// are (RFC 3597 §3). `None`: they are not data of the type, or a name is
+/// compressed where none may be (RFC 3597 §4).
+pub fn received(rtype: RecordType, message: &[u8], data: Range<usize>) -> Option<Vec<u8>> {
+    match fields(rtype) {
+        Some(fields) => normal(fields, message, data, may_point(rtype)),
+        None => message.get(data).map(<[u8]>::to_vec),
+    }
+}
+
+/// Whether names in data of the type may be compressed: in those of RFC 1035,
+/// and in those that others compressed before they might not (RFC 3597 §4).
+fn may_point(rtype: RecordType) -> bool {
+    type T = RecordType;
+    let old = [T::NS, T::CNAME, T::PTR, T::SOA, T::MINFO, T::MX];
+    let later = [T::RP, T::AFSDB, T::RT, T::NAPTR, T::SRV];
+    old.contains(&rtype) || later.contains(&rtype)
+}
+
+/// These octets of a message with names in lower case and uncompressed; `None`
+/// if they are not what the fields say.
+fn normal(
+    fields: &[Field],
+    message: &[u8],
+    data: Range<usize>,
+    may_point: bool,
+) -> Option<Vec<u8>> {
+    let message = message.get(..data.end)?;
+    let mut at = data.start;
+    let mut out = Vec::with_capacity(data.len());
     for field in fields {
+        let rest = message.get(at..)?;
         let taken = match field {
-            Field::Name => {
-                let end = crate::wire::skip_name(wire, 0)?;
-                let name = Name::from_wire(&wire[..end]).ok()?;
+            Field::Name if may_point => {
+                let (name, end) = name_at(message, at)?;
                 out.extend_from_slice(name.wire());
-                wire = &wire[end..];
+                at = end;
+                continue;
+            }
+            Field::Name => {
+                // What stands at the front has nothing to point to.
+                let name = Name::from_wire(&rest[..skip_name(rest, 0)?]).ok()?;
+                out.extend_from_slice(name.wire());
+                at += name.wire().len();
                 continue;
             }
             U8 => 1,
             U16 => 2,
             U32 | Span | V4 => 4,
             V6 => 16,
-            Text => 1 + usize::from(*wire.first()?),
+            Text => 1 + usize::from(*rest.first()?),
             Texts => {
-                let mut at = 0;
-                while at < wire.len() {
-                    at += 1 + usize::from(wire[at]);
+                let mut end = 0;
+                while end < rest.len() {
+                    end += 1 + usize::from(rest[end]);
                 }
-                if at == 0 { return None } else { at }
+                if end == 0 { return None } else { end }
             }
-            Rest | Hex | Base64 | Params => wire.len(),
+            Params if !svcb::is_well_formed(rest) => return None,
+            Rest | Hex | Base64 | Params => rest.len(),
         };
-        out.extend_from_slice(wire.get(..taken)?);
-        wire = &wire[taken..];
+        out.extend_from_slice(rest.get(..taken)?);
+        at += taken;
     }
-    wire.is_empty().then_some(out)
+    (at == message.len()).then_some(out)
 }
 
 #[cfg(test)]
@@ -268,7 +305,7 @@ mod tests {
     use hickory_proto::serialize::binary::{BinDecoder, Restrict};
 
     use super::super::lex::Lexer;
-    use super::{Name, RecordType, read};
+    use super::{Name, RecordType, read, received};
 
     fn rdata(text: &str) -> Result<String, String> {
         let entry = Lexer::new(text).entry().unwrap().unwrap();
@@ -339,5 +376,48 @@ mod tests {
         check("TYPE65280 \\# 4 0a0000", "4 octets are announced, 3 follow");
         check("TYPE65280 1", "TYPE65280 data can only be written as `\\# length hex` (RFC 3597)");
         check("SSHFP 1 1 xyz", "`xyz` is not hexadecimal");
+    }
+
+    /// Data as they came in a message that has `dyn.example.org` after its
+    /// header; `-` if they are none.
+    #[track_caller]
+    fn came(rtype: RecordType, data: &[u8], expected: &[u8]) {
+        let message = [&[0; 12], &b"\x03dyn\x07example\x03org\0"[..], data].concat();
+        let seen = received(rtype, &message, 29..message.len());
+        assert_eq!(seen.as_deref(), (expected != b"-").then_some(expected), "{rtype}");
+    }
+
+    #[test]
+    fn data_in_a_message() {
+        type T = RecordType;
+        came(T::A, &[192, 0, 2, 1], &[192, 0, 2, 1]);
+        came(T::MX, b"\0\x0a\x04Mail\xc0\x0c", b"\0\x0a\x04mail\x03dyn\x07example\x03org\0");
+        came(T::SRV, b"\0\x01\0\x02\x01\xbb\xc0\x10", b"\0\x01\0\x02\x01\xbb\x07example\x03org\0");
+        came(T::TXT, b"\x01a\0", b"\x01a\0");
+        came(T(65_280), b"\xc0\x0c", b"\xc0\x0c");
+        came(T(65_280), b"", b"");
+        came(T::HTTPS, b"\0\x01\0\0\x03\0\x02\x20\xfb", b"\0\x01\0\0\x03\0\x02\x20\xfb");
+    }
+
+    #[test]
+    fn data_in_a_message_that_are_none() {
+        type T = RecordType;
+        came(T::A, &[192, 0, 2], b"-");
+        came(T::A, &[192, 0, 2, 1, 0], b"-");
+        came(T::AAAA, &[192, 0, 2, 1], b"-");
+        came(T::MX, b"\0\x0a", b"-");
+        came(T::MX, b"\0\x0a\x04mail", b"-");
+        came(T::CNAME, b"\xc0\x1d", b"-");
+        came(T::CNAME, b"\xc0\x0c\0", b"-");
+        came(T::TXT, b"", b"-");
+        came(T::TXT, b"\x02a", b"-");
+        came(T::CAA, b"\0\x05is", b"-");
+        // No pointers in types younger than RFC 3597.
+        came(T::KX, b"\0\x01\xc0\x0c", b"-");
+        came(T::SVCB, b"\0\x01\xc0\x0c", b"-");
+        // Parameters out of order, twice, cut off.
+        came(T::HTTPS, b"\0\x01\0\0\x03\0\x02\0\x01\0\x01\0\x03\x02h2", b"-");
+        came(T::HTTPS, b"\0\x01\0\0\x03\0\x02\0\x01\0\x03\0\x02\0\x01", b"-");
+        came(T::HTTPS, b"\0\x01\0\0\x03\0\x03\0\x01", b"-");
     }
 }

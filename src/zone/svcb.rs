@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::lex::{Word, octets};
+use crate::wire::u16_at;
 
 const MANDATORY: u16 = 0;
 const ALPN: u16 = 1;
@@ -52,6 +53,23 @@ pub fn read(words: &[Word<'_>], wire: &mut Vec<u8>) -> Result<(), String> {
         wire.extend(data);
     }
     Ok(())
+}
+
+/// Whether these octets are parameters: whole, each key once, in the order of
+/// the keys (RFC 9460 §2.2).
+pub fn is_well_formed(wire: &[u8]) -> bool {
+    let (mut at, mut least) = (0, 0);
+    while at < wire.len() {
+        let (Some(key), Some(length)) = (u16_at(wire, at), u16_at(wire, at + 2)) else {
+            return false;
+        };
+        if u32::from(key) < least {
+            return false;
+        }
+        least = u32::from(key) + 1;
+        at += 4 + usize::from(length);
+    }
+    at == wire.len()
 }
 
 fn key(name: &str) -> Option<u16> {
