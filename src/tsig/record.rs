@@ -77,8 +77,8 @@ fn read(message: &[u8], record: &Record) -> Option<Tsig> {
     if record.class != CLASS_ANY || record.ttl != 0 {
         return None;
     }
-    let (key, fixed) = name_at(message, record.owner)?;
-    let data = message.get(fixed + 10..record.end)?;
+    let (key, _) = name_at(message, record.owner)?;
+    let data = message.get(record.data..record.end)?;
     // The algorithm's name is never compressed (RFC 8945 §4.2): what stands at
     // the front has nothing to point to.
     let name_end = skip_name(data, 0)?;

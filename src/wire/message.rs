@@ -53,6 +53,8 @@ pub struct Record {
     pub class: u16,
     /// The TTL; in an OPT record version and flags.
     pub ttl: u32,
+    /// The first octet of its data.
+    pub data: usize,
     /// The first octet after the record.
     pub end: usize,
 }
@@ -71,6 +73,7 @@ impl Record {
             rtype: RecordType(u16_at(message, fixed)?),
             class: u16_at(message, fixed + 2)?,
             ttl: u32_at(message, fixed + 4)?,
+            data: fixed + 10,
             end,
         })
     }

@@ -394,8 +394,8 @@ mod tests {
         came(T::MX, b"\0\x0a\x04Mail\xc0\x0c", b"\0\x0a\x04mail\x03dyn\x07example\x03org\0");
         came(T::SRV, b"\0\x01\0\x02\x01\xbb\xc0\x10", b"\0\x01\0\x02\x01\xbb\x07example\x03org\0");
         came(T::TXT, b"\x01a\0", b"\x01a\0");
-        came(T(65_280), b"\xc0\x0c", b"\xc0\x0c");
-        came(T(65_280), b"", b"");
+        came(RecordType(65_280), b"\xc0\x0c", b"\xc0\x0c");
+        came(RecordType(65_280), b"", b"");
         came(T::HTTPS, b"\0\x01\0\0\x03\0\x02\x20\xfb", b"\0\x01\0\0\x03\0\x02\x20\xfb");
     }
 

@@ -63,7 +63,7 @@ impl Peer {
         answers: &[Vec<u8>],
     ) -> String {
         let Key { algorithm, name, secret } = key;
-        let answers: Vec<String> = answers.iter().map(|answer| hex(answer)).collect();
+        let answers: Vec<String> = answers.iter().map(hex).collect();
         self.ask(&format!(
             "check {} {name} {} -{} {now} {}",
             named(*algorithm),
