@@ -1,8 +1,9 @@
 //! From a request to its answer in two steps, so that a batch of requests can
 //! wait for memory once and not one after the other.
 
+use super::reply::{self, Reply};
 use super::request::{self, Edns, Extra};
-use super::{Meta, Verdict, Why, chaos, lookup, reply::Reply};
+use super::{Meta, Verdict, Why, chaos, lookup};
 use crate::model::MAX_NAME;
 use crate::wire::{CLASS_CH, CLASS_IN, HEADER, Question, RecordType, opcode, rcode, u16_at};
 use crate::zone::{Snapshot, Spot};
@@ -108,6 +109,12 @@ impl Asked {
         // Length octets are at most 63 and so never look like letters.
         name.make_ascii_lowercase();
         Next::Look
+    }
+
+    /// The longest answer there may be, in octets: what the transport carries
+    /// and the client takes.
+    pub fn longest(&self, meta: &Meta) -> usize {
+        reply::longest(self.edns, meta)
     }
 
     /// Answers the request that was read, `spot` being that of its name:

@@ -6,10 +6,13 @@ mod chaos;
 mod lookup;
 mod reply;
 mod request;
+mod say;
 
 use crate::zone::Snapshot;
 
 pub use asked::Asked;
+pub use request::{Edns, Extra, extra};
+pub use say::{opcode_of, say};
 
 /// What a transport knows about a request.
 #[derive(Clone, Copy, Debug)]

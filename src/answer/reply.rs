@@ -59,13 +59,8 @@ impl<'a> Reply<'a> {
     ) -> Reply<'a> {
         out.extend_from_slice(question);
         out[6..HEADER].fill(0);
-        let client = match edns {
-            _ if meta.stream => usize::MAX,
-            Some(edns) => usize::from(edns.size).max(LEAST_UDP),
-            None => LEAST_UDP,
-        };
         let reserved = if edns.is_some() { OPT } else { 0 };
-        let limit = meta.max_size.min(client).saturating_sub(reserved);
+        let limit = longest(edns, meta).saturating_sub(reserved);
         Reply { out, edns, limit, flags: flag::AA, rcode: rcode::NOERROR, counts: [0; 3] }
     }
 
@@ -160,6 +155,18 @@ impl<'a> Reply<'a> {
             self.out[6 + 2 * section..8 + 2 * section].copy_from_slice(&count.to_be_bytes());
         }
     }
+}
+
+/// The longest answer that the transport carries and the client takes, in
+/// octets.
+#[inline]
+pub fn longest(edns: Option<Edns>, meta: &Meta) -> usize {
+    let client = match edns {
+        _ if meta.stream => usize::MAX,
+        Some(edns) => usize::from(edns.size).max(LEAST_UDP),
+        None => LEAST_UDP,
+    };
+    meta.max_size.min(client)
 }
 
 /// A response with the opcode and RD of the request, whose header stands at

@@ -88,7 +88,8 @@ async fn serve(
     certificate: Option<&Arc<Certificate>>,
     before: Served,
 ) -> Result<(), DaemonError> {
-    let dns = dns::serve(&config.dns.options(), registry.snapshot().clone()).map_err(failed)?;
+    let (snapshot, updates) = (registry.snapshot().clone(), Some(registry.clone()));
+    let dns = dns::serve(&config.dns.options(), snapshot, updates).map_err(failed)?;
     let http = http::serve(&config.http.options(certificate), registry.clone()).map_err(failed)?;
     let control = control::serve(&config.data, registry.clone()).await.map_err(failed)?;
     let mut signals = Signals::new().map_err(failed)?;

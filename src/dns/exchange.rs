@@ -6,7 +6,8 @@
 //! what is left over is the connection's own. So an idle one holds no buffer,
 //! and none holds more than one incomplete message as it arrives (64 KiB), a
 //! [`READ`] of questions that came with it, and, while the client takes no
-//! answers, [`FLUSH`] octets of them and one more (64 KiB).
+//! answers, [`FLUSH`] octets of them and one more (64 KiB); besides, what is on
+//! the slow path, [`SLOW_AT_ONCE`] messages of those read at most.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -21,6 +22,7 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::slots::Place;
 use super::tcp::Streams;
@@ -29,6 +31,9 @@ use crate::wire::HEADER;
 
 /// What is read at a time, and so the questions answered in one go.
 const READ: usize = 16 << 10;
+
+/// Messages of one connection on the slow path at once.
+const SLOW_AT_ONCE: usize = 16;
 
 /// Answers are sent together, up to this many octets.
 const FLUSH: usize = 16 << 10;
@@ -69,8 +74,8 @@ enum Pause {
     Done,
     /// The client does not take its answers.
     Blocked,
-    /// A message that has no quick answer.
-    Slow(Vec<u8>),
+    /// Messages that have no quick answer.
+    Slow(Vec<Vec<u8>>),
     /// The client has gone, or talks nonsense.
     End,
 }
@@ -100,12 +105,12 @@ impl Connection {
                 SCRATCH.with_borrow_mut(|scratch| self.poll_exchange(scratch, context))
             });
             match pause.await? {
-                Pause::Slow(message) => {
+                Pause::Slow(messages) => {
                     self.place.busy();
                     self.flush().await?;
                     // Boxed: it is seldom, and every idle connection would
                     // have the room for it.
-                    Box::pin(self.answer_slowly(message)).await?;
+                    Box::pin(self.answer_slowly(messages)).await?;
                     self.changed();
                 }
                 _ => return self.flush().await,
@@ -174,23 +179,26 @@ impl Connection {
         output.clear();
         let mut used = 0;
         let mut pause = Pause::Done;
+        let mut slow = Vec::new();
         let snapshot = self.streams.snapshot.load();
         while let Some(message) = first_message(&input[used..]) {
-            used += 2 + message.len();
             let verdict = match message.len() {
                 HEADER.. => answer(&snapshot, message, &Meta::TCP, reply),
                 _ => Verdict::Drop,
             };
             match verdict {
+                Verdict::Slow(_) => slow.push(message.to_vec()),
+                // Answers go out in the order of their questions.
+                _ if !slow.is_empty() => break,
                 Verdict::Sent => push(output, reply),
                 // A response: whoever sends those is no client.
                 Verdict::Drop => pause = Pause::End,
-                Verdict::Slow(_) => pause = Pause::Slow(message.to_vec()),
             }
-            if !matches!(pause, Pause::Done) {
+            used += 2 + message.len();
+            if matches!(pause, Pause::End) || slow.len() >= SLOW_AT_ONCE {
                 break;
             }
-            if output.len() >= FLUSH {
+            if slow.is_empty() && output.len() >= FLUSH {
                 self.send(output)?;
                 if !self.output.is_empty() {
                     return Ok((used, Pause::Blocked));
@@ -199,6 +207,9 @@ impl Connection {
             }
         }
         self.send(output)?;
+        if !slow.is_empty() {
+            pause = Pause::Slow(slow);
+        }
         Ok((used, pause))
     }
 
@@ -244,18 +255,34 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// One message by the slow path; the answers are sent as they come.
-    async fn answer_slowly(&mut self, message: Vec<u8>) -> io::Result<()> {
-        let (replies, written) = mpsc::channel(1);
-        let slow = self.streams.slow.clone();
-        let work = slow.handle(message, self.peer, Protocol::Tcp, replies);
+    /// Messages by the slow path: begun in their order and worked on together,
+    /// so that updates sent in one go share an fsync. The answers are sent in
+    /// the same order, as they come.
+    async fn answer_slowly(&mut self, messages: Vec<Vec<u8>>) -> io::Result<()> {
+        let mut works = Vec::with_capacity(messages.len());
+        let mut written = Vec::with_capacity(messages.len());
+        for message in messages {
+            let (replies, answers) = mpsc::channel(1);
+            let slow = self.streams.slow.clone();
+            works.push(Some(Box::pin(slow.handle(message, self.peer, Protocol::Tcp, replies))));
+            written.push(answers);
+        }
+        let work = poll_fn(|context| {
+            for work in &mut works {
+                if work.as_mut().is_some_and(|work| work.as_mut().poll(context).is_ready()) {
+                    *work = None;
+                }
+            }
+            if works.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
+        });
         let send = async {
-            // Moved in, so that it ends when sending does.
-            let mut written = written;
-            while let Some(reply) = written.recv().await {
-                push(&mut self.output, &reply);
-                self.flush().await?;
-                self.place.busy();
+            // Moved in, so that they end when sending does.
+            for mut answers in written {
+                while let Some(reply) = self.next_reply(&mut answers).await {
+                    push(&mut self.output, &reply);
+                    self.flush().await?;
+                    self.place.busy();
+                }
             }
             Ok(())
         };
@@ -263,6 +290,17 @@ impl Connection {
         // reply fail, and the work gone ends the replies.
         let ((), sent) = tokio::join!(work, send);
         sent
+    }
+
+    /// The next answer. That the disk is slow is not the client's fault: its
+    /// time runs from when there is something for it to take.
+    async fn next_reply(&self, answers: &mut mpsc::Receiver<Vec<u8>>) -> Option<Vec<u8>> {
+        loop {
+            match timeout(self.streams.patience(), answers.recv()).await {
+                Ok(reply) => return reply,
+                Err(_) => self.place.busy(),
+            }
+        }
     }
 }
 

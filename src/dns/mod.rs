@@ -3,8 +3,7 @@
 //!
 //! Every transport asks the same pure function, [`crate::answer::answer`], and
 //! differs only in how bytes come and go. What that function will not answer
-//! (UPDATE, NOTIFY, transfers, anything signed) goes to [`SlowHandler`], behind
-//! hickory-server's `RequestHandler`.
+//! (UPDATE, NOTIFY, transfers, anything signed) goes to [`SlowHandler`].
 
 mod bind;
 mod exchange;
@@ -23,6 +22,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::registry::Registry;
 use crate::zone::Snapshot;
 
 pub use bind::{BindError, Transport};
@@ -77,13 +77,18 @@ pub struct Server {
     stop: watch::Sender<bool>,
 }
 
-/// Opens every socket, then serves. Called inside a tokio runtime, which
-/// carries TCP and the slow path.
+/// Opens every socket, then serves what is in `snapshot`. Called inside a
+/// tokio runtime, which carries TCP and the slow path. Keys are the
+/// `registry`'s, and so are changes by DNS UPDATE; without one there are none.
 ///
 /// # Errors
 /// When a socket cannot be opened or a thread cannot be started; whatever was
 /// opened before is closed again.
-pub fn serve(options: &Options, snapshot: Arc<ArcSwap<Snapshot>>) -> Result<Server, BindError> {
+pub fn serve(
+    options: &Options,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    registry: Option<Registry>,
+) -> Result<Server, BindError> {
     let workers = match options.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         count => count,
@@ -105,7 +110,7 @@ pub fn serve(options: &Options, snapshot: Arc<ArcSwap<Snapshot>>) -> Result<Serv
         tasks: JoinSet::new(),
         stop,
     };
-    let slow = Arc::new(SlowHandler::new(snapshot.clone()));
+    let slow = Arc::new(SlowHandler::new(snapshot.clone(), registry));
     let (jobs, queue) = mpsc::channel(SLOW_QUEUE);
     server.tasks.spawn(worker::answer_slowly(slow.clone(), queue));
     let streams = tcp::Streams::new(options, snapshot.clone(), slow, stopped);

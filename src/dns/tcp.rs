@@ -50,6 +50,11 @@ impl Streams {
         let slots = Arc::new(Slots::new(tcp_connections, tcp_idle, tcp_message));
         Streams { snapshot, slow, slots, idle: tcp_idle, stop }
     }
+
+    /// How often a connection that waits for us says so, to be left alone.
+    pub fn patience(&self) -> Duration {
+        self.slots.pause()
+    }
 }
 
 /// Serves until told to stop, ends connections whose time is up, and at last

@@ -18,9 +18,11 @@ use arc_swap::ArcSwap;
 use hickory_server::net::xfer::Protocol;
 use socket2::Socket;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use super::SlowHandler;
 use super::udp::{self, BATCH, Batch, WayBack};
+use super::{GRACE, SlowHandler};
 use crate::answer::{Asked, Meta, Verdict};
 use crate::zone::{Snapshot, Spot};
 
@@ -30,6 +32,10 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a thread rests after an error that is not about a datagram.
 const REST: Duration = Duration::from_millis(10);
+
+/// Requests from UDP on the slow path at once. Only those wait long that have
+/// a key and wait for the disk; a group of them shares one fsync.
+const SLOW_AT_ONCE: usize = 256;
 
 /// A UDP socket made ready for a [`Worker`].
 pub struct Datagrams {
@@ -76,11 +82,27 @@ pub struct Job {
     socket: Arc<Socket>,
 }
 
-/// Answers what UDP threads hand over, one after the other, until they end.
+/// Answers what UDP threads hand over, until they end: [`SLOW_AT_ONCE`] at a
+/// time, so that one which waits for the disk is in nobody's way.
 pub async fn answer_slowly(slow: Arc<SlowHandler>, mut queue: mpsc::Receiver<Job>) {
-    while let Some(Job { request, peer, way_back, socket }) = queue.recv().await {
+    let mut under_way = JoinSet::new();
+    while let Some(job) = queue.recv().await {
+        while under_way.try_join_next().is_some() {}
+        if under_way.len() >= SLOW_AT_ONCE {
+            under_way.join_next().await;
+        }
+        under_way.spawn(job.answer(slow.clone()));
+    }
+    // What is broken off here was not acknowledged.
+    let all = async { while under_way.join_next().await.is_some() {} };
+    let _ = timeout(GRACE, all).await;
+}
+
+impl Job {
+    async fn answer(self, slow: Arc<SlowHandler>) {
+        let Job { request, peer, way_back, socket } = self;
         let (replies, mut written) = mpsc::channel(1);
-        let work = slow.clone().handle(request, peer, Protocol::Udp, replies);
+        let work = slow.handle(request, peer, Protocol::Udp, replies);
         let send = async {
             while let Some(mut reply) = written.recv().await {
                 if let Err(error) = udp::send_one(&socket, &mut reply, &way_back) {

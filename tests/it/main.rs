@@ -26,4 +26,5 @@ mod store;
 mod tidy;
 mod transports;
 mod tsig;
+mod update;
 mod world;

@@ -41,7 +41,7 @@ impl Dns {
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot()));
         let server = {
             let _inside = runtime.enter();
-            serve(&options, snapshot.clone()).unwrap_or_else(|error| panic!("{error}"))
+            serve(&options, snapshot.clone(), None).unwrap_or_else(|error| panic!("{error}"))
         };
         Dns { runtime, server: Some(server), snapshot }
     }
@@ -586,7 +586,7 @@ fn refusal(address: SocketAddr) -> String {
     let runtime = Runtime::new().unwrap();
     let _inside = runtime.enter();
     let options = Options { listen: vec![address], ..Options::default() };
-    match serve(&options, Arc::new(ArcSwap::from_pointee(snapshot()))) {
+    match serve(&options, Arc::new(ArcSwap::from_pointee(snapshot())), None) {
         Ok(_) => panic!("it serves {address}"),
         Err(error) => error.to_string(),
     }
@@ -634,7 +634,7 @@ fn the_same_address_twice_is_once() {
     let served = (0..20).find_map(|_| {
         let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let options = Options { listen: vec![free, free], ..Options::default() };
-        let server = serve(&options, Arc::new(ArcSwap::from_pointee(snapshot()))).ok()?;
+        let server = serve(&options, Arc::new(ArcSwap::from_pointee(snapshot())), None).ok()?;
         Some((server.addresses() == [free], server))
     });
     assert!(served.is_some_and(|(once, _)| once));

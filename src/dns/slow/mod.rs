@@ -1,0 +1,238 @@
+//! The slow path: messages that are no plain question.
+//!
+//! ```text
+//! signature good? ─▶ question ─▶ the answering core          ─▶ signed
+//!    │               UPDATE   ─▶ Edits ─▶ registry, durable   ─▶ signed
+//!    │               others   ─▶ hickory-server's RequestHandler
+//!    └─▶ no: told so (RFC 8945 §5.2)
+//! ```
+//!
+//! Everything signed is read and answered as octets, because signatures are
+//! over octets. Transfers and NOTIFY are not offered yet: [`refuse`] says so.
+
+mod refuse;
+mod replies;
+mod update;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use hickory_server::net::runtime::TokioTime;
+use hickory_server::net::xfer::Protocol;
+use hickory_server::server::{Request, RequestHandler};
+use tokio::sync::mpsc;
+
+use self::replies::{Replies, seconds};
+use crate::answer::{Asked, Extra, Meta, Verdict, extra, opcode_of, say};
+use crate::model::{Grant, KeyId, Name};
+use crate::registry::{Purpose, Registry};
+use crate::tsig::{self, Fault, Signer, Tsig, error};
+use crate::wire::{Question, opcode, rcode};
+use crate::zone::Snapshot;
+
+/// What answers UPDATE, NOTIFY, transfers and everything signed.
+pub struct SlowHandler {
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    registry: Option<Registry>,
+}
+
+/// Who sent a message.
+enum Proof {
+    /// Nobody says who.
+    Unsigned,
+    /// Somebody who has this key.
+    Key(Grant, Signer),
+    /// Somebody who has a key, and whose clock is wrong.
+    Late(Signer),
+    /// Somebody who has no key of ours, or whose message was changed.
+    Bad(u16),
+    /// A signature that cannot be read, or with too little of a MAC.
+    Malformed,
+}
+
+impl SlowHandler {
+    /// Answers by what is served in `snapshot`. Without a registry nobody has
+    /// a key, and nothing can be changed.
+    pub fn new(snapshot: Arc<ArcSwap<Snapshot>>, registry: Option<Registry>) -> SlowHandler {
+        SlowHandler { snapshot, registry }
+    }
+
+    /// Handles one message, which has at least a header; its answers, one or
+    /// several, go to `replies`, which closes after the last.
+    ///
+    /// Until it first has to wait, an UPDATE is on its way to the registry: of
+    /// two that are begun one after the other, the first is decided first.
+    pub async fn handle(
+        self: Arc<Self>,
+        message: Vec<u8>,
+        peer: SocketAddr,
+        protocol: Protocol,
+        replies: mpsc::Sender<Vec<u8>>,
+    ) {
+        let meta = if protocol == Protocol::Udp { Meta::UDP } else { Meta::TCP };
+        let mut asked = Asked::new();
+        let mut replies = Replies { limit: meta.max_size, signing: None, replies };
+        let Ok(signature) = tsig::find(&message) else {
+            tracing::debug!("a malformed message from {peer}");
+            return say_only(&message, rcode::FORMERR, &replies).await;
+        };
+        let proof = match &signature {
+            None => Proof::Unsigned,
+            Some(tsig) => self.prove(tsig, &message, peer.ip()),
+        };
+        let request = match &signature {
+            None => message,
+            Some(tsig) => tsig.stripped(&message),
+        };
+        asked.read(&request);
+        replies.limit = asked.longest(&meta);
+        let grant = match proof {
+            Proof::Unsigned => None,
+            Proof::Malformed => return say_only(&request, rcode::FORMERR, &replies).await,
+            Proof::Bad(error) => {
+                let mut reply = Vec::new();
+                say(&request, rcode::NOTAUTH, &mut reply);
+                let tsig = signature.expect("there is one that is bad");
+                tracing::debug!("a bad signature by {} from {peer}: {error}", tsig.key);
+                tsig.append_unsigned(error, &mut reply);
+                let _ = replies.send(reply).await;
+                return;
+            }
+            Proof::Late(signer) => {
+                tracing::info!(%peer, "signed by a clock that is wrong");
+                replies.sign_with(signer, &self.registry);
+                return say_only(&request, rcode::NOTAUTH, &replies).await;
+            }
+            Proof::Key(grant, signer) => {
+                replies.sign_with(signer, &self.registry);
+                Some(grant)
+            }
+        };
+        match opcode_of(&request) {
+            opcode::UPDATE => {
+                let rcode = self.update(&request, grant, peer.ip()).await;
+                say_only(&request, rcode, &replies).await;
+            }
+            opcode::QUERY => {
+                let room = Meta { max_size: replies.room(), ..meta };
+                let mut reply = Vec::new();
+                let verdict = {
+                    let snapshot = self.snapshot.load();
+                    let spot = snapshot.spot(asked.name());
+                    asked.answer(&snapshot, spot, &request, &room, &mut reply)
+                };
+                match verdict {
+                    Verdict::Sent => drop(replies.send(reply).await),
+                    Verdict::Drop => {}
+                    Verdict::Slow(_) => self.refuse(request, peer, protocol, replies).await,
+                }
+            }
+            _ => self.refuse(request, peer, protocol, replies).await,
+        }
+    }
+
+    /// Says that what is asked for is not offered.
+    async fn refuse(
+        &self,
+        request: Vec<u8>,
+        peer: SocketAddr,
+        protocol: Protocol,
+        replies: Replies,
+    ) {
+        match Request::from_bytes(request.clone(), peer, protocol) {
+            Ok(read) => drop(self.handle_request::<_, TokioTime>(&read, replies).await),
+            Err(error) => {
+                tracing::debug!("unreadable message from {peer}: {error}");
+                say_only(&request, rcode::FORMERR, &replies).await;
+            }
+        }
+    }
+
+    /// Whether a signature is that of a key of ours (RFC 8945 §5.2): first
+    /// the key, then the MAC, then the time.
+    fn prove(&self, tsig: &Tsig, message: &[u8], source: IpAddr) -> Proof {
+        let known = self.registry.as_ref().zip(self.key_id(&tsig.key));
+        let secret = known.and_then(|(registry, id)| {
+            let (grant, secret) = registry.shared_secret(&id, Purpose::Tsig, source)?;
+            Some((grant, secret, seconds(registry)))
+        });
+        let Some((grant, secret, now)) = secret else { return Proof::Bad(error::BADKEY) };
+        match tsig.verify(message, &secret, now) {
+            Ok(signer) => Proof::Key(grant, signer),
+            Err(Fault::Length) => Proof::Malformed,
+            Err(Fault::Algorithm) => Proof::Bad(error::BADKEY),
+            Err(Fault::Mac) => Proof::Bad(error::BADSIG),
+            Err(Fault::Time(signer)) => Proof::Late(signer),
+        }
+    }
+
+    /// The key that a signature's key name stands for: its public number, as
+    /// one label, or before the name of a zone of ours.
+    fn key_id(&self, name: &Name) -> Option<KeyId> {
+        let label = name.labels().next()?.to_vec();
+        let rest = name.parent()?;
+        let ours = rest == Name::root() || update::is_zone(&rest, &self.snapshot.load());
+        String::from_utf8(label).ok().filter(|_| ours).map(KeyId)
+    }
+
+    /// Makes the changes that an UPDATE asks for; what to answer, once they
+    /// are on the disk and visible.
+    async fn update(&self, request: &[u8], grant: Option<Grant>, source: IpAddr) -> u16 {
+        let asked = {
+            let snapshot = self.snapshot.load();
+            let zone = match update::zone(request, &snapshot) {
+                Ok(zone) => zone,
+                Err(rcode) => return rcode,
+            };
+            match Question::read(request).map(|zone| extra(request, zone.end())) {
+                Some(Extra::None) => {}
+                // RFC 6891 §6.1.3.
+                Some(Extra::Edns(edns)) if edns.version > 0 => return rcode::BADVERS,
+                Some(Extra::Edns(_)) => {}
+                _ => return rcode::FORMERR,
+            }
+            // Who has no key is told nothing of what is there, and costs
+            // nothing.
+            if grant.is_none() {
+                return rcode::REFUSED;
+            }
+            update::read(request, &zone, &snapshot, source)
+        };
+        let (asked, grant, registry) = match (asked, grant, &self.registry) {
+            (Err(rcode), ..) => return rcode,
+            (Ok(asked), Some(grant), Some(registry)) => (asked, grant, registry),
+            _ => return rcode::REFUSED,
+        };
+        if asked.is_empty() {
+            return asked.rcode;
+        }
+        let by = grant.key.as_ref().map_or_else(|| grant.holder.to_string(), KeyId::to_string);
+        match registry.edit(grant, asked.edits).await {
+            Ok(edited) => {
+                let rcode = match update::rcode(&edited) {
+                    rcode::NOERROR => asked.rcode,
+                    rcode => rcode,
+                };
+                tracing::info!(%source, key = by, "DNS UPDATE: {edited:?}");
+                rcode
+            }
+            // RFC 2136 §3.4.2.7 knows no "later"; clients take this one for it.
+            Err(_) => rcode::SERVFAIL,
+        }
+    }
+}
+
+impl Replies {
+    fn sign_with(&mut self, signer: Signer, registry: &Option<Registry>) {
+        let registry = registry.as_ref().expect("keys are the registry's").clone();
+        self.signing = Some((Arc::new(Mutex::new(signer)), registry));
+    }
+}
+
+/// Answers with a code and nothing else.
+async fn say_only(request: &[u8], rcode: u16, replies: &Replies) {
+    let mut reply = Vec::new();
+    say(request, rcode, &mut reply);
+    let _ = replies.send(reply).await;
+}

@@ -1,0 +1,4 @@
+//! DNS UPDATE (RFC 2136), signed.
+
+mod programs;
+mod server;
