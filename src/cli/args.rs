@@ -8,6 +8,7 @@ use super::account::AccountVerb;
 use super::host::HostVerb;
 use super::init::Init;
 use super::key::KeyVerb;
+use super::record::RecordVerb;
 use super::why::Why;
 use crate::model::{Lease, Name, Ttl};
 use crate::store::Engine;
@@ -64,6 +65,9 @@ pub enum Verb {
     /// Tokens that clients prove themselves with
     #[command(subcommand)]
     Key(KeyVerb),
+    /// Records of hosts beside their addresses: MX, TXT, CNAME, …
+    #[command(subcommand)]
+    Record(RecordVerb),
     /// What happened to a host, latest first
     History {
         /// The host

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use clap::{ArgGroup, Subcommand};
+use ipnet::Ipv6Net;
 
 use super::args::{OrDefault, Switch, lease, name, ttl};
 use super::clients::SettingsOf;
 use super::{Failure, clients};
-use crate::model::{AccountName, Addresses, Lease, Name, Ttl};
-use crate::registry::{Command, HostSettings};
+use crate::model::{AccountName, Addresses, InterfaceId, Lease, Name, Ttl};
+use crate::registry::{Command, HostSettings, SiteSetting};
 
 #[derive(Debug, Subcommand)]
 pub enum HostVerb {
@@ -86,6 +87,19 @@ pub struct Settings {
     /// Whether every name below it has its addresses, too
     #[arg(long, value_name = "ON|OFF", value_enum, hide_possible_values = true, group = "what")]
     wildcard: Option<Switch>,
+    /// The router's host of the network it is in, or `none`: its IPv6 address
+    /// follows the prefix that one reports
+    #[arg(long, value_name = "HOST", group = "what")]
+    site: Option<String>,
+    /// Its interface id in that network: ::1234, or its hardware address
+    #[arg(long, value_name = "ID", requires = "site")]
+    interface: Option<InterfaceId>,
+    /// Its subnet id in that network, in hexadecimal digits
+    #[arg(long, value_name = "ID", value_parser = subnet, requires = "site")]
+    subnet: Option<u64>,
+    /// The prefix of the network it is the router of, as if it had reported it
+    #[arg(long, value_name = "PREFIX/LENGTH", group = "what")]
+    prefix: Option<Ipv6Net>,
     /// Its address, as if it had reported it; once for each family
     #[arg(long, value_name = "ADDRESS", group = "what")]
     address: Vec<IpAddr>,
@@ -122,7 +136,18 @@ impl Settings {
             Some("none") => Some(None),
             Some(name) => Some(Some(name.parse()?)),
         };
+        let site = match self.site.as_deref() {
+            None => None,
+            Some("none") => Some(None),
+            Some(router) => Some(Some(SiteSetting {
+                router: name(router)?,
+                interface: self.interface,
+                subnet: self.subnet,
+            })),
+        };
         Ok(HostSettings {
+            site,
+            prefix: self.prefix,
             owner,
             ttl: self.ttl.map(OrDefault::given),
             lease: self.lease.map(OrDefault::given),
@@ -131,6 +156,12 @@ impl Settings {
             addresses: addresses(&self.address)?,
         })
     }
+}
+
+fn subnet(text: &str) -> Result<u64, &'static str> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    u64::from_str_radix(digits, 16)
+        .map_err(|_| "a subnet id is a number in hexadecimal digits, like 2 or 1f")
 }
 
 /// At most one address of each family.

@@ -4,8 +4,8 @@ use clap::{ArgGroup, Subcommand};
 use ipnet::IpNet;
 
 use super::args::name;
-use crate::model::{AccountName, Holder, KeyId, Name};
-use crate::registry::Command;
+use crate::model::{AccountName, Holder, KeyId, May, Name};
+use crate::registry::{Command, Purpose};
 
 #[derive(Debug, Subcommand)]
 pub enum KeyVerb {
@@ -27,6 +27,10 @@ pub enum KeyVerb {
         /// What it is for, in your words
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         label: String,
+        /// What it may change: `addresses`, `acme` (the TXT records that
+        /// certificates are proved by), record types, with commas
+        #[arg(long, value_name = "WHAT", default_value_t)]
+        may: May,
     },
     /// Change what a key is limited to; what is not mentioned stays
     #[command(
@@ -52,6 +56,19 @@ pub enum KeyVerb {
         /// What it is for, in your words
         #[arg(long, value_name = "TEXT", group = "what")]
         label: Option<String>,
+        /// What it may change: `addresses`, `acme`, record types, with commas
+        #[arg(long, value_name = "WHAT", group = "what")]
+        may: Option<May>,
+    },
+    /// Show the secret by which a key signs: DNS messages, or updates over
+    /// plain HTTP
+    Secret {
+        /// Its public number
+        #[arg(value_parser = id)]
+        key: KeyId,
+        /// What it is to sign
+        #[arg(long = "for", value_name = "tsig|signed", value_parser = purpose)]
+        purpose: Purpose,
     },
     /// Show a key, never its token
     Show {
@@ -80,18 +97,23 @@ impl KeyVerb {
     /// What the server is asked.
     pub fn command(self) -> Command {
         match self {
-            KeyVerb::Add { host, account, only, from, label } => Command::KeyAdd {
+            KeyVerb::Add { host, account, only, from, label, may } => Command::KeyAdd {
                 holder: holder(host, account).expect("clap asks for the one or the other"),
                 hosts: only,
                 networks: from,
                 label,
+                may,
             },
-            KeyVerb::Set { key, only, any_host, from, from_anywhere, label } => Command::KeySet {
-                id: key,
-                hosts: (any_host || !only.is_empty()).then_some(only),
-                networks: (from_anywhere || !from.is_empty()).then_some(from),
-                label,
-            },
+            KeyVerb::Set { key, only, any_host, from, from_anywhere, label, may } => {
+                Command::KeySet {
+                    id: key,
+                    hosts: (any_host || !only.is_empty()).then_some(only),
+                    networks: (from_anywhere || !from.is_empty()).then_some(from),
+                    label,
+                    may,
+                }
+            }
+            KeyVerb::Secret { key, purpose } => Command::KeySecret { id: key, purpose },
             KeyVerb::Show { key } => Command::KeyShow { id: key },
             KeyVerb::List { host, account } => Command::KeyList { holder: holder(host, account) },
             KeyVerb::Remove { key } => Command::KeyRemove { id: key },
@@ -101,6 +123,14 @@ impl KeyVerb {
 
 fn holder(host: Option<Name>, account: Option<AccountName>) -> Option<Holder> {
     host.map(Holder::Host).or(account.map(Holder::Account))
+}
+
+fn purpose(text: &str) -> Result<Purpose, &'static str> {
+    match text {
+        "tsig" => Ok(Purpose::Tsig),
+        "signed" => Ok(Purpose::Signed),
+        _ => Err("say `tsig` or `signed`"),
+    }
 }
 
 /// A network; an address alone is a network of one.

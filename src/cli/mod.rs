@@ -14,6 +14,7 @@ mod host;
 mod init;
 mod key;
 mod output;
+mod record;
 mod secret;
 mod show;
 mod why;
@@ -77,6 +78,7 @@ fn run(args: Args) -> Result<Output, Failure> {
         Verb::Host(verb) => verb.command()?,
         Verb::Account(verb) => verb.command()?,
         Verb::Key(verb) => verb.command(),
+        Verb::Record(verb) => verb.command()?,
         Verb::History { host } => Command::History { host },
         Verb::Status => Command::Status,
         Verb::Reload => Command::Reload,

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use super::output::{facts, table};
-use crate::model::{Cause, Change, Host, Presence, Timestamp};
-use crate::registry::{AccountView, HostView, KeyView, NewKey, Reply, Status};
+use crate::model::{Cause, Change, Host, HostRecord, KeyId, Presence, Timestamp};
+use crate::registry::{AccountView, HostView, KeyView, NewKey, Purpose, Reply, Status};
+use crate::zone::data_to_text;
 
 /// A reply in words. `truename` is how the program was called, with the
 /// options that the next command needs, too.
@@ -19,6 +20,8 @@ pub fn reply(reply: &Reply, now: Timestamp, truename: &str) -> String {
         Reply::KeyAdded(new) => key_added(new),
         Reply::Key(view) => key(view),
         Reply::Keys(views) => keys(views),
+        Reply::Secret { id, purpose, secret } => key_secret(id, *purpose, secret),
+        Reply::Records(list) => records(list),
         Reply::History(changes) => history(changes),
         Reply::Why(views) => super::why::requests(views, now),
         Reply::Status(view) => status(view),
@@ -68,7 +71,47 @@ fn host(view: &HostView, now: Timestamp) -> String {
     if host.blocked {
         lines.insert(0, ("BLOCKED", "its updates are answered `abuse`".to_owned()));
     }
-    format!("{}\n{}", host.name.without_dot(), facts(&lines))
+    if let Some(site) = &host.site {
+        lines.push(("site", format!("{} of {}", site.suffix, site.router.without_dot())));
+    }
+    if let Some(prefix) = host.prefix {
+        lines.push(("prefix", prefix.to_string()));
+    }
+    let mut text = format!("{}\n{}", host.name.without_dot(), facts(&lines));
+    if !host.records.is_empty() {
+        text += "\n";
+        text += &records(&host.records);
+    }
+    text
+}
+
+fn records(list: &[HostRecord]) -> String {
+    if list.is_empty() {
+        return "It has no records beside its addresses.\n".to_owned();
+    }
+    let rows: Vec<_> = list
+        .iter()
+        .map(|record| {
+            [
+                record.name.without_dot(),
+                record.ttl.to_string(),
+                record.rtype.to_string(),
+                record.line.as_ref().map_or("-".to_owned(), ToString::to_string),
+                data_to_text(record.rtype, &record.rdata),
+            ]
+        })
+        .collect();
+    table(["NAME", "TTL", "TYPE", "LINE", "DATA"], &rows)
+}
+
+/// The secret, and how its users write it.
+fn key_secret(id: &KeyId, purpose: Purpose, secret: &str) -> String {
+    match purpose {
+        Purpose::Tsig => {
+            format!("key \"{id}\" {{\n    algorithm hmac-sha256;\n    secret \"{secret}\";\n}};\n")
+        }
+        Purpose::Signed => facts(&[("key", id.to_string()), ("secret", secret.to_owned())]),
+    }
 }
 
 fn hosts(views: &[HostView], now: Timestamp) -> String {
@@ -163,6 +206,7 @@ fn key(view: &KeyView) -> String {
         ("holder", without_dot(&view.holder.to_string())),
         ("hosts", hosts_of(view)),
         ("from", networks_of(view)),
+        ("may change", view.may.to_string()),
         ("label", if view.label.is_empty() { "-".to_owned() } else { view.label.clone() }),
         ("added", time(view.created)),
     ];

@@ -85,7 +85,8 @@ pub enum Presence {
     Unheard,
     /// It reported, and the report is still believed.
     Present {
-        /// What it reported; never empty.
+        /// What it reported; empty only where the router of a site reports its
+        /// prefix alone.
         addresses: Addresses,
         /// When it was last heard, on the clock leases run on.
         heard: Served,

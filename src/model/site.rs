@@ -42,7 +42,8 @@ pub fn suffix_of(address: Ipv6Addr, prefix: Ipv6Net) -> Ipv6Addr {
 /// A host's part of its address: the low 64 bits (RFC 4291 §2.5.1), from a
 /// suffix like `::1234` or a hardware address (modified EUI-64, RFC 4291
 /// appendix A).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct InterfaceId(pub u64);
 
 /// Why a text is no interface id.

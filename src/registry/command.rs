@@ -4,13 +4,16 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
+use super::Purpose;
 use crate::model::{
-    AccountName, Addresses, Change, Holder, Host, KeyId, Lease, Name, Serial, Timestamp, Ttl,
+    AccountName, Addresses, Change, Holder, Host, HostRecord, InterfaceId, KeyId, Lease, May, Name,
+    Serial, Timestamp, Ttl,
 };
 use crate::recent::View;
+use crate::update::Edit;
 
 /// What an operator asks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,6 +90,9 @@ pub enum Command {
         networks: Vec<IpNet>,
         /// What it is for.
         label: String,
+        /// What it may change.
+        #[serde(default)]
+        may: May,
     },
     /// Changes what a key is limited to; what is absent stays.
     KeySet {
@@ -98,6 +104,16 @@ pub enum Command {
         networks: Option<Vec<IpNet>>,
         /// What it is for.
         label: Option<String>,
+        /// What it may change.
+        #[serde(default)]
+        may: Option<May>,
+    },
+    /// Shows the secret a key has for one purpose.
+    KeySecret {
+        /// Its public number.
+        id: KeyId,
+        /// What for.
+        purpose: Purpose,
     },
     /// Shows a key, never its token.
     KeyShow {
@@ -113,6 +129,16 @@ pub enum Command {
     KeyRemove {
         /// Its public number.
         id: KeyId,
+    },
+    /// Changes records of hosts: all, or none.
+    Edit {
+        /// The changes.
+        edits: Vec<Edit>,
+    },
+    /// Lists a host's records beside its addresses.
+    Records {
+        /// The host.
+        host: Name,
     },
     /// What happened to a host, latest first.
     History {
@@ -156,9 +182,26 @@ pub struct HostSettings {
     /// Blocked by a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked: Option<bool>,
+    /// Its place in a site; `Some(None)`: none.
+    #[serde(skip_serializing_if = "Option::is_none", with = "absent_or_null")]
+    pub site: Option<Option<SiteSetting>>,
+    /// The prefix of the site it is the router of, as if it had reported it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<Ipv6Net>,
     /// Its addresses, as if it had reported exactly these; empty: withdrawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub addresses: Option<Addresses>,
+}
+
+/// A host's place in a site; what is absent stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteSetting {
+    /// The host that reports the prefix.
+    pub router: Name,
+    /// Its interface id.
+    pub interface: Option<InterfaceId>,
+    /// Its subnet id.
+    pub subnet: Option<u64>,
 }
 
 /// Tells an absent field from one that is null.
@@ -206,6 +249,18 @@ pub enum Reply {
     Key(KeyView),
     /// Keys.
     Keys(Vec<KeyView>),
+    /// The secret of a key for one purpose.
+    Secret {
+        /// The key.
+        id: KeyId,
+        /// What for.
+        purpose: Purpose,
+        /// As the purpose writes it: base64 for TSIG, hexadecimal digits for
+        /// signed updates.
+        secret: String,
+    },
+    /// Records of a host.
+    Records(Vec<HostRecord>),
     /// Changes, latest first.
     History(Vec<Change>),
     /// The last requests, latest first.
@@ -262,6 +317,8 @@ pub struct KeyView {
     pub networks: Vec<IpNet>,
     /// What it is for.
     pub label: String,
+    /// What it may change.
+    pub may: May,
     /// When it was made.
     pub created: Timestamp,
 }

@@ -181,7 +181,7 @@ impl Draft {
 
     /// Puts a host in its place, and, when its prefix is another one, gives
     /// the members of its site theirs.
-    fn put_router(&mut self, host: Host, cause: Cause, now: Now) {
+    pub fn put_router(&mut self, host: Host, cause: Cause, now: Now) {
         let (name, prefix) = (host.name.clone(), host.prefix);
         let before = self.state.host(&name).and_then(|host| host.prefix);
         self.put_host(host, cause, now);

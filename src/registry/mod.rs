@@ -31,6 +31,7 @@ mod rows_v1;
 mod secrets;
 mod settings;
 mod shown;
+mod sites;
 mod state;
 mod thread;
 mod view;
@@ -38,8 +39,8 @@ mod zones;
 
 pub use self::core::Unavailable;
 pub use command::{
-    AccountView, Command, CommandError, HostSettings, HostView, KeyView, NewKey, Reply, Status,
-    ZoneStatus,
+    AccountView, Command, CommandError, HostSettings, HostView, KeyView, NewKey, Reply,
+    SiteSetting, Status, ZoneStatus,
 };
 pub use rows::HISTORY;
 pub use secrets::{Auth, Login, MIN_PASSWORD, Purpose};

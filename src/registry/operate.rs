@@ -3,16 +3,18 @@
 
 use std::collections::HashMap;
 
+use ipnet::Ipv6Net;
+
 use super::command::{Command, CommandError, HostSettings, NewKey, Reply};
 use super::draft::Draft;
 use super::secrets::{new_key_id, new_token};
 use super::state::State;
 use super::view::{account_view, host_view, key_view};
 use crate::model::{
-    Account, AccountName, Addresses, Cause, Holder, Host, Key, KeyId, LastReport, May, Name, Now,
-    Protocol,
+    Account, AccountName, Addresses, Cause, Holder, Host, HostRecord, Key, KeyId, LastReport,
+    MAX_RDATA, MAX_RECORDS, May, Name, Now, Protocol,
 };
-use crate::update::{Outcome, Policy, Report, Said, decide};
+use crate::update::{Edit, Edited, Edits, Outcome, Policy, Report, Said, decide};
 
 type Done = Result<Reply, CommandError>;
 type Policies = HashMap<Name, Policy>;
@@ -35,15 +37,16 @@ impl Draft {
                 self.set_account(name, password, *blocked)
             }
             Command::AccountRemove { name } => self.drop_account(name),
-            Command::KeyAdd { holder, hosts, networks, label } => {
+            Command::KeyAdd { holder, hosts, networks, label, may } => {
                 self.check_key(holder, hosts)?;
                 let mut key = self.new_key(holder.clone(), now);
                 key.0.hosts.clone_from(hosts);
                 key.0.networks.clone_from(networks);
                 key.0.label.clone_from(label);
+                key.0.may.clone_from(may);
                 Ok(Reply::KeyAdded(self.add_key(key)))
             }
-            Command::KeySet { id, hosts, networks, label } => {
+            Command::KeySet { id, hosts, networks, label, may } => {
                 let mut key = known_key(&self.state, id)?;
                 if let Some(hosts) = hosts {
                     self.check_key(&key.holder, hosts)?;
@@ -55,6 +58,9 @@ impl Draft {
                 if let Some(label) = label {
                     key.label.clone_from(label);
                 }
+                if let Some(may) = may {
+                    key.may.clone_from(may);
+                }
                 let view = key_view(&key);
                 self.put_key(key);
                 Ok(Reply::Key(view))
@@ -64,7 +70,10 @@ impl Draft {
                 self.remove_key(id);
                 Ok(Reply::Done(format!("key {id} is removed; its token proves nothing any more")))
             }
-            Command::HostShow { .. }
+            Command::Edit { edits } => self.edit_records(edits, policies, now),
+            Command::Records { .. }
+            | Command::KeySecret { .. }
+            | Command::HostShow { .. }
             | Command::HostList { .. }
             | Command::AccountShow { .. }
             | Command::AccountList
@@ -105,8 +114,16 @@ impl Draft {
                 zones.join(", ")
             ));
         }
+        if let Some(record) = self.record_in_the_way(name) {
+            return refused(format!(
+                "the host {} has a {} record at {}: remove that first",
+                record.0.without_dot(),
+                record.1.rtype,
+                record.1.name.without_dot()
+            ));
+        }
         let host = self.settled(Host::new(name.clone(), now.wall), settings, policies, now)?;
-        self.put_host(host, command_cause(), now);
+        self.put_settled(host, command_cause(), now);
         let key = key.then(|| {
             let key = self.new_key(Holder::Host(name.clone()), now);
             self.add_key(key)
@@ -125,9 +142,65 @@ impl Draft {
         let host = known_host(&self.state, name)?;
         let cause = if settings.addresses.is_some() { command_cause() } else { Cause::Setting };
         let host = self.settled(host, settings, policies, now)?;
-        self.put_host(host, cause, now);
+        self.put_settled(host, cause, now);
         let host = known_host(&self.state, name)?;
         Ok(Reply::Host(host_view(&self.state, &host, now)))
+    }
+
+    /// Puts a host in its place, and it and the members of its site where the
+    /// prefix says.
+    fn put_settled(&mut self, host: Host, cause: Cause, now: Now) {
+        self.together(|draft| {
+            draft.put_router(host.clone(), cause, now);
+            draft.settle(&host, now);
+        });
+    }
+
+    /// A record of a host above at this name or below it.
+    fn record_in_the_way(&self, name: &Name) -> Option<(Name, HostRecord)> {
+        let mut above = name.parent();
+        while let Some(name_above) = above {
+            if let Some(host) = self.state.host(&name_above) {
+                let mut records = host.records.into_iter();
+                return records
+                    .find(|record| record.name.is_within(name))
+                    .map(|record| (host.name, record));
+            }
+            above = name_above.parent();
+        }
+        None
+    }
+
+    /// Changes records, as the operator says.
+    fn edit_records(&mut self, edits: &[Edit], policies: &Policies, now: Now) -> Done {
+        let edits = Edits {
+            requires: Vec::new(),
+            edits: edits.to_vec(),
+            protocol: Protocol::Command,
+            source: std::net::Ipv4Addr::UNSPECIFIED.into(),
+        };
+        match self.edit(None, &edits, policies, now) {
+            Edited::Done { changed: true } => Ok(Reply::Done("done".into())),
+            Edited::Done { changed: false } => {
+                Ok(Reply::Done("nothing changed: it was so already, or a CNAME is in the way".into()))
+            }
+            Edited::Unknown => refused(
+                "the name is at or below no host (`truename host list` shows those there are)".into(),
+            ),
+            Edited::NotAllowed => refused(
+                "records of this type belong into the zone file, or the zone file has records at this name".into(),
+            ),
+            Edited::BadAddress => refused(
+                "the address cannot be published in this zone (loopback, multicast, or private where `global_only` is set)".into(),
+            ),
+            Edited::BadData => {
+                refused(format!("a record's data has {MAX_RDATA} octets at most"))
+            }
+            Edited::TooMany => refused(format!(
+                "a host has {MAX_RECORDS} records at most: remove some first"
+            )),
+            Edited::Blocked | Edited::Failed(_) => refused("the records were not changed".into()),
+        }
     }
 
     /// The host with these settings, if they can be.
@@ -170,12 +243,55 @@ impl Draft {
             }
             host.blocked = self.state.host(&host.name).is_some_and(|host| host.blocked);
         }
+        if let Some(site) = &settings.site {
+            let site = site.as_ref().map(|site| self.state.placed(&host, site)).transpose()?;
+            host.site = site;
+        }
+        if let Some(prefix) = settings.prefix {
+            self.check_prefix(&host, prefix, policies)?;
+            host.prefix = Some(prefix.trunc());
+        }
         host.blocked = settings.blocked.unwrap_or(host.blocked);
         Ok(host)
     }
 
+    /// Whether a host's site can have this prefix.
+    fn check_prefix(
+        &self,
+        host: &Host,
+        prefix: Ipv6Net,
+        policies: &Policies,
+    ) -> Result<(), CommandError> {
+        if host.site.is_some() {
+            return refused("the host is a member of a site: its router has the prefix".into());
+        }
+        let zone = self.state.zone_of(&host.name);
+        let policy = zone.and_then(|(zone, _)| policies.get(zone)).copied().unwrap_or_default();
+        if !policy.allows_prefix(prefix.trunc()) {
+            return refused(format!(
+                "{prefix} is no prefix of a site: it is a unicast network of /16 to /64"
+            ));
+        }
+        let unfit =
+            |member: &Host| member.site.as_ref().is_some_and(|site| site.address(prefix).is_none());
+        match self.state.members(&host.name).find(unfit) {
+            Some(member) => refused(format!(
+                "the subnet id of {} does not fit behind {prefix}",
+                member.name.without_dot()
+            )),
+            None => Ok(()),
+        }
+    }
+
     fn drop_host(&mut self, name: &Name) -> Done {
         known_host(&self.state, name)?;
+        if let Some(member) = self.state.members(name).next() {
+            return refused(format!(
+                "{} is the router of a site: give its hosts ({}, …) another place first (`host set HOST --site none`)",
+                name.without_dot(),
+                member.name.without_dot()
+            ));
+        }
         let keys: Vec<KeyId> =
             self.state.keys_of(&Holder::Host(name.clone())).map(|key| key.id).collect();
         for id in &keys {

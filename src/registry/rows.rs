@@ -497,6 +497,11 @@ mod tests {
             assert_eq!(read_host(key, v1.as_bytes()).unwrap(), host);
             assert_eq!(put_host(&host), Write::Put(key.into(), v2.into()));
         }
+        // What few hosts have: version 3 has no older one.
+        let v3 = r#"[3,"ann",1000,3,"present","192.0.2.1",77,null,null,{"site":["router.dyn.example.org","::2:0:5eff:fe10:1"],"prefix":"2001:db8:1:ff00::/56","records":[["_acme-challenge.home.dyn.example.org","TXT",60,"AW8",99,null],["home.dyn.example.org","A",60,"wAACAg",99,"wan2"]]}]"#;
+        let host = read_host(key, v3.as_bytes()).unwrap();
+        assert_eq!(host.records.len(), 2);
+        assert_eq!(put_host(&host), Write::Put(key.into(), v3.into()));
         let key = "account/ann";
         let value = r#"{"v":1,"password":"$argon2id$…","blocked":true,"created":1}"#;
         let account = read_account(key, value.as_bytes()).unwrap();
@@ -518,6 +523,10 @@ mod tests {
             assert_eq!(read_key(key, v1.as_bytes()).unwrap(), read);
             assert_eq!(put_key(&read), Write::Put(key.into(), v2.into()));
         }
+        let v3 = format!(r#"[3,"account","ann","{half}",1,null,"acme,TXT",1767225600000]"#);
+        let read = read_key("key/abcdefgh", v3.as_bytes()).unwrap();
+        assert_eq!((read.may.to_string(), read.stamp), ("acme,TXT".into(), 1_767_225_600_000));
+        assert_eq!(put_key(&read), Write::Put("key/abcdefgh".into(), v3.into()));
 
         let key = "zone/dyn.example.org";
         let value = r#"{"v":1,"serial":7,"digest":12345678901234567890,"ttl":60}"#;
@@ -534,6 +543,11 @@ mod tests {
             (r#""lapse""#, r#""lapse",null"#),
             (r#""setting""#, r#""setting",null"#),
             (r#""removal""#, r#""removal",null"#),
+            (r#""renumbered""#, r#""renumbered",null"#),
+            (
+                r#"{"records":{"protocol":"dns-update","source":"203.0.113.9"}}"#,
+                r#"["records","dns-update"],"203.0.113.9""#,
+            ),
         ] {
             let v1 = format!(
                 r#"{{"v":1,"serial":7,"at":9,"before":{{}},"after":{{"v4":"192.0.2.1"}},"cause":{v1}}}"#

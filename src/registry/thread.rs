@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use data_encoding::{BASE64, HEXLOWER};
 use tokio::sync::oneshot;
 
 use super::core::{Core, Published, Request, Unavailable};
@@ -267,6 +268,16 @@ impl Registry {
             Command::AccountList => Ok(Reply::Accounts(view::account_list(&state))),
             Command::KeyShow { id } => Ok(Reply::Key(view::key_view(&known_key(&state, &id)?))),
             Command::KeyList { holder } => Ok(Reply::Keys(view::key_list(&state, holder.as_ref()))),
+            Command::KeySecret { id, purpose } => {
+                let key = known_key(&state, &id)?;
+                let secret = state.token_key.shared_secret(&key.id, purpose);
+                let secret = match purpose {
+                    Purpose::Tsig => BASE64.encode(&secret),
+                    Purpose::Signed => HEXLOWER.encode(&secret),
+                };
+                Ok(Reply::Secret { id, purpose, secret })
+            }
+            Command::Records { host } => Ok(Reply::Records(known_host(&state, &host)?.records)),
             Command::History { host } => {
                 let host = known_host(&state, &host)?;
                 Ok(Reply::History(view::history(&*self.0.store, &host)?))

@@ -80,6 +80,7 @@ pub(super) fn key_view(key: &Key) -> KeyView {
         hosts: key.hosts.clone(),
         networks: key.networks.clone(),
         label: key.label.clone(),
+        may: key.may.clone(),
         created: key.created,
     }
 }

@@ -61,6 +61,10 @@ pub fn decide(host: &Host, report: &Report, policy: Policy, now: Now) -> Decisio
         return Decision::only(Outcome::BadAddress);
     }
     let presence = match host.presence {
+        // A router that reports its prefix alone is heard, too.
+        _ if wanted.is_empty() && prefix.is_some() => {
+            Some(Presence::Present { addresses: wanted, heard: now.served })
+        }
         // Nothing was said of a host that is not there: a loopback address,
         // say, which no-ip scripts send a second before the real one.
         _ if wanted.is_empty() && v4 == Said::Nothing && v6 == Said::Nothing => None,
@@ -162,6 +166,19 @@ mod tests {
         let host = host(Presence::Lapsed { since: Timestamp(3) });
         let decision = decide(&host, &says(None, Some("2001:db8::2")), Policy::default(), NOW);
         assert_eq!(decision.outcome, Outcome::Moved(at(None, Some("2001:db8::2"))));
+    }
+
+    #[test]
+    fn a_router_that_reports_its_prefix_alone_is_heard() {
+        let prefix: Ipv6Net = "2001:db8:1:ff00::/56".parse().unwrap();
+        let (v4, v6) = (Said::Nothing, Said::Nothing);
+        let report = Report::Addresses { v4, v6, prefix: Said::Is(prefix) };
+        let heard = Presence::Present { addresses: Addresses::NONE, heard: NOW.served };
+        let first = decide(&host(Presence::Unheard), &report, Policy::default(), NOW);
+        assert_eq!((first.presence, first.prefix), (Some(heard), Some(prefix)));
+        let known = Host { prefix: Some(prefix), ..host(first.presence.unwrap()) };
+        let again = decide(&known, &report, Policy::default(), NOW);
+        assert_eq!((again.outcome, again.presence), (Outcome::Kept(Addresses::NONE), Some(heard)));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Name, Protocol, RecordType};
 
 /// How long a TXT record at `_acme-challenge` stays that does not say so
@@ -24,7 +26,7 @@ pub struct Edits {
 }
 
 /// One change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edit {
     /// Whose records: a host of ours, or a name below it.
     pub name: Name,
@@ -33,7 +35,8 @@ pub struct Edit {
 }
 
 /// What becomes of the records of a name (RFC 2136 §2.5).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RecordChange {
     /// This one is added, if it is not there; the whole set gets its TTL.
     Add {

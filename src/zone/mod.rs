@@ -6,6 +6,7 @@
 //! changes the clone, and publishes that.
 
 mod check;
+mod data_text;
 mod file;
 mod leaves;
 mod lex;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+pub use data_text::{data_from_text, data_from_words, data_to_text};
 pub use file::Place;
 pub use node::{Kind, Node, Record, Records};
 pub use rdata::received;

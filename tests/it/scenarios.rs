@@ -9,7 +9,11 @@
 //! | `> reload` | the zone files are read again |
 //! | `> account NAME [PASSWORD]` | a new account |
 //! | `> host NAME [of A] [for LEASE] [ttl N] [wildcard]` | a new host with a key |
-//! | `> set NAME [of A] [for LEASE] [ttl N] [wildcard on/off] [block/unblock] [at IP…] [offline]` | settings |
+//! | `> set NAME [of A] [for LEASE] [ttl N] [wildcard on/off] [block/unblock] [at IP…] [offline] [site HOST/none] [interface ID] [subnet N] [prefix NET]` | settings |
+//! | `> record add NAME TYPE DATA [for SPAN]`, `> record remove NAME [TYPE [DATA]]` | the operator's records |
+//! | `> records NAME` | what a host has beside its addresses |
+//! | `> report NAME [line L] [prefix NET] [at IP…] [offline]` | an update by the host, past HTTP |
+//! | `> edit NAME [only-if NAME TYPE] [add/remove NAME TYPE DATA] [may WHAT]` | changes of records by the host's key |
 //! | `> remove NAME` | the host is removed |
 //! | `> key NAME [of A] [from NET…] [only HOST…]` | a key; NAME is what the script calls it |
 //! | `> get/post/head PATH [as U] [with KEY] [from IP]` | an update; U alone logs in with U's own key |
@@ -26,10 +30,13 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
-use truename::model::{Addresses, Cause, Holder, Lease, Name};
-use truename::registry::{Command, HostSettings, Reply};
+use truename::model::{Addresses, Cause, Grant, Holder, Lease, May, Name, Protocol};
+use truename::registry::{Command, HostSettings, Reply, SiteSetting};
 use truename::store::Engine;
+use truename::update::{Edit, Edits, Hosts, RecordChange, Report, Requirement, Said, Update};
+use truename::zone::{data_from_text, data_to_text};
 
 use crate::dig::{dig, serial};
 use crate::world::World;
@@ -116,6 +123,24 @@ fn play(script: &str, engine: Engine) -> String {
     seen
 }
 
+fn add(name: &str, kind: &str, data: &str, keep: Option<u64>) -> Edit {
+    let rtype = kind.parse().unwrap();
+    let rdata = data_from_text(rtype, data).unwrap();
+    let keep = keep.map(Duration::from_secs);
+    let change = RecordChange::Add { rtype, ttl: None, rdata, keep, newest: None };
+    Edit { name: name.parse().unwrap(), change }
+}
+
+fn remove(kind: &str, data: &str) -> RecordChange {
+    let rtype = kind.parse().unwrap();
+    RecordChange::Remove { rtype, rdata: data_from_text(rtype, data).unwrap() }
+}
+
+/// What a host's own key may.
+fn grant(host: Name, may: May) -> Grant {
+    Grant { holder: Holder::Host(host), hosts: Vec::new(), key: None, may }
+}
+
 impl Play {
     fn zone(&mut self, text: String) {
         let mut zones = self.world.zones.lock().unwrap();
@@ -144,6 +169,24 @@ impl Play {
                 name: name.parse().unwrap(),
                 settings: self.settings(settings),
             }),
+            ("record", ["add", name, kind, data @ ..]) => {
+                let (data, keep) = match data {
+                    [data @ .., "for", span] => (data, Some(seconds(span))),
+                    data => (data, None),
+                };
+                self.edit(vec![add(name, kind, &data.join(" "), keep)])
+            }
+            ("record", ["remove", name, what @ ..]) => {
+                let change = match what {
+                    [] => RecordChange::RemoveName,
+                    [kind] => RecordChange::RemoveSet { rtype: kind.parse().unwrap() },
+                    [kind, data @ ..] => remove(kind, &data.join(" ")),
+                };
+                self.edit(vec![Edit { name: name.parse().unwrap(), change }])
+            }
+            ("records", [name]) => self.records(name),
+            ("report", [name, what @ ..]) => Ok(self.report(name, what)),
+            ("edit", [host, what @ ..]) => Ok(self.edit_as(host, what)),
             ("remove", [name]) => self.command(Command::HostRemove { name: name.parse().unwrap() }),
             ("key", [name, limits @ ..]) => self.key(name, limits),
             ("get" | "post" | "head", [path, how @ ..]) => Ok(self.http(words[0], path, how)),
@@ -189,6 +232,88 @@ impl Play {
         }
     }
 
+    fn edit(&self, edits: Vec<Edit>) -> Result<String, String> {
+        let done = self.command(Command::Edit { edits })?;
+        Ok(if done == "done" { String::new() } else { done })
+    }
+
+    fn records(&self, name: &str) -> Result<String, String> {
+        let reply = self.world.command(Command::Records { host: name.parse().unwrap() });
+        let Reply::Records(records) = reply.map_err(|error| error.to_string())? else {
+            panic!("records are answered with records")
+        };
+        let now = self.world.registry().now().served;
+        let mut text = String::new();
+        for record in records {
+            let data = data_to_text(record.rtype, &record.rdata);
+            write!(text, "{} {} {} {data}", record.name.without_dot(), record.ttl, record.rtype)
+                .unwrap();
+            if let Some(until) = record.until {
+                write!(text, " for {}s", until.since(now).as_secs()).unwrap();
+            }
+            if let Some(line) = record.line {
+                write!(text, " line {line}").unwrap();
+            }
+            writeln!(text).unwrap();
+        }
+        Ok(text)
+    }
+
+    fn report(&self, name: &str, what: &[&str]) -> String {
+        let name: Name = name.parse().unwrap();
+        let (mut v4, mut v6, mut prefix) = (Said::Nothing, Said::Nothing, Said::Nothing);
+        let (mut line, mut offline) = (None, false);
+        let mut words = what.iter();
+        while let Some(word) = words.next() {
+            let mut value = || *words.next().expect("a value follows");
+            match *word {
+                "line" => line = Some(value().parse().unwrap()),
+                "prefix" => prefix = Said::Is(value().parse().unwrap()),
+                "offline" => offline = true,
+                "at" => match value().parse().unwrap() {
+                    IpAddr::V4(address) => v4 = Said::Is(address),
+                    IpAddr::V6(address) => v6 = Said::Is(address),
+                },
+                other => panic!("no such report: {other}"),
+            }
+        }
+        let report = if offline { Report::Offline } else { Report::Addresses { v4, v6, prefix } };
+        let update = Update {
+            hosts: Hosts::Listed(vec![Some(name.clone())]),
+            report,
+            line,
+            protocol: Protocol::Dyndns2,
+            source: "203.0.113.9".parse().unwrap(),
+        };
+        let outcomes = self.world.update(grant(name, May::default()), &update);
+        outcomes.iter().map(|outcome| format!("{outcome:?}\n").to_lowercase()).collect()
+    }
+
+    fn edit_as(&self, host: &str, what: &[&str]) -> String {
+        let mut may = May::default();
+        let (mut requires, mut edits) = (Vec::new(), Vec::new());
+        let mut words = what.iter().copied();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().expect("a value follows");
+            match word {
+                "may" => may = value().parse().unwrap(),
+                "only-if" => requires.push(Requirement::SetExists {
+                    name: value().parse().unwrap(),
+                    rtype: value().parse().unwrap(),
+                }),
+                "add" => edits.push(add(value(), value(), value(), None)),
+                "remove" => edits.push(Edit {
+                    name: value().parse().unwrap(),
+                    change: remove(value(), value()),
+                }),
+                other => panic!("no such edit: {other}"),
+            }
+        }
+        let source = "203.0.113.9".parse().unwrap();
+        let edits = Edits { requires, edits, protocol: Protocol::DnsUpdate, source };
+        format!("{:?}", self.world.edit(grant(host.parse().unwrap(), may), edits)).to_lowercase()
+    }
+
     fn host(&mut self, name: &str, settings: &[&str]) -> Result<String, String> {
         let settings = self.settings(settings);
         let command = Command::HostAdd { name: name.parse().unwrap(), settings, key: true };
@@ -217,7 +342,8 @@ impl Play {
             }
         }
         let holder = holder.expect("a key is somebody's");
-        let command = Command::KeyAdd { holder, hosts, networks, label: String::new() };
+        let command =
+            Command::KeyAdd { holder, hosts, networks, label: String::new(), may: May::default() };
         match self.world.command(command) {
             Ok(Reply::KeyAdded(key)) => {
                 self.tokens.insert(called.to_owned(), key.token);
@@ -239,6 +365,24 @@ impl Play {
                 "ttl" => settings.ttl = Some(Some(value().parse().unwrap())),
                 "wildcard" => settings.wildcard = Some(value() == "on"),
                 "block" => settings.blocked = Some(true),
+                "site" => match value() {
+                    "none" => settings.site = Some(None),
+                    router => {
+                        let router = router.parse().unwrap();
+                        settings.site =
+                            Some(Some(SiteSetting { router, interface: None, subnet: None }));
+                    }
+                },
+                "interface" => {
+                    let site = settings.site.as_mut().and_then(Option::as_mut);
+                    site.expect("site comes first").interface = Some(value().parse().unwrap());
+                }
+                "subnet" => {
+                    let site = settings.site.as_mut().and_then(Option::as_mut);
+                    let subnet = u64::from_str_radix(value(), 16).unwrap();
+                    site.expect("site comes first").subnet = Some(subnet);
+                }
+                "prefix" => settings.prefix = Some(value().parse().unwrap()),
                 "unblock" => settings.blocked = Some(false),
                 "offline" => settings.addresses = Some(Addresses::NONE),
                 "at" => {

@@ -14,11 +14,11 @@ use http_body_util::BodyExt;
 use tempfile::TempDir;
 use tower::ServiceExt;
 use truename::http;
-use truename::model::{Lease, Name, Now, Served, Timestamp, Ttl};
+use truename::model::{Grant, Lease, Name, Now, Served, Timestamp, Ttl};
 use truename::registry::{Command, CommandError, Registry, Reply, Settings};
 use truename::store::dump::DUMP_FILE;
 use truename::store::{self, Engine, Row, Store, StoreError, Write};
-use truename::update::Policy;
+use truename::update::{Edited, Edits, Outcome, Policy, Update};
 use truename::zone::{Identity, Zone};
 
 /// When every world begins: 2026-01-01 00:00:00 UTC.
@@ -172,6 +172,18 @@ impl World {
 
     pub fn command(&self, command: Command) -> Result<Reply, CommandError> {
         self.runtime.block_on(self.registry().command(command))
+    }
+
+    /// An update, past HTTP.
+    pub fn update(&self, grant: Grant, update: &Update) -> Vec<Outcome> {
+        let outcomes = self.runtime.block_on(self.registry().update(grant, update));
+        outcomes.expect("the registry takes updates")
+    }
+
+    /// Changes of records, past DNS and HTTP.
+    pub fn edit(&self, grant: Grant, edits: Edits) -> Edited {
+        let edited = self.runtime.block_on(self.registry().edit(grant, edits));
+        edited.expect("the registry takes updates")
     }
 
     /// All at the same time, as from many people.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use truename::http::{self, Options};
-use truename::model::{AccountName, Holder};
+use truename::model::{AccountName, Holder, May};
 use truename::registry::{Command, HostSettings, Registry, Reply, Settings};
 use truename::store::{Opened, Row, Store, StoreError, Write};
 use truename::zone::Zone;
@@ -94,8 +94,13 @@ async fn hosts(registry: &Registry) -> HashMap<&'static str, String> {
     ask(Command::AccountAdd { name: bob.clone(), password: None }).await;
     for (label, name) in [("ann", &ann), ("bob", &bob)] {
         let holder = Holder::Account(name.clone());
-        let command =
-            Command::KeyAdd { holder, hosts: vec![], networks: vec![], label: String::new() };
+        let command = Command::KeyAdd {
+            holder,
+            hosts: vec![],
+            networks: vec![],
+            label: String::new(),
+            may: May::default(),
+        };
         if let Reply::KeyAdded(key) = ask(command).await {
             tokens.insert(label, key.token);
         }
