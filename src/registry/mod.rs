@@ -25,6 +25,7 @@ mod heard;
 mod load;
 mod operate;
 mod packing;
+mod records;
 mod rights;
 mod rows;
 mod rows_v1;

@@ -3,23 +3,21 @@
 
 use std::collections::HashMap;
 
-use ipnet::Ipv6Net;
-
 use super::command::{Command, CommandError, HostSettings, NewKey, Reply};
 use super::draft::Draft;
 use super::secrets::{new_key_id, new_token};
 use super::state::State;
 use super::view::{account_view, host_view, key_view};
 use crate::model::{
-    Account, AccountName, Addresses, Cause, Holder, Host, HostRecord, Key, KeyId, LastReport,
-    MAX_RDATA, MAX_RECORDS, May, Name, Now, Protocol,
+    Account, AccountName, Addresses, Cause, Holder, Host, Key, KeyId, LastReport, May, Name, Now,
+    Protocol,
 };
-use crate::update::{Edit, Edited, Edits, Outcome, Policy, Report, Said, decide};
+use crate::update::{Outcome, Policy, Report, Said, decide};
 
-type Done = Result<Reply, CommandError>;
-type Policies = HashMap<Name, Policy>;
+pub(super) type Done = Result<Reply, CommandError>;
+pub(super) type Policies = HashMap<Name, Policy>;
 
-fn refused<T>(why: String) -> Result<T, CommandError> {
+pub(super) fn refused<T>(why: String) -> Result<T, CommandError> {
     Err(CommandError(why))
 }
 
@@ -147,62 +145,6 @@ impl Draft {
         Ok(Reply::Host(host_view(&self.state, &host, now)))
     }
 
-    /// Puts a host in its place, and it and the members of its site where the
-    /// prefix says.
-    fn put_settled(&mut self, host: Host, cause: Cause, now: Now) {
-        self.together(|draft| {
-            draft.put_router(host.clone(), cause, now);
-            draft.settle(&host, now);
-        });
-    }
-
-    /// A record of a host above at this name or below it.
-    fn record_in_the_way(&self, name: &Name) -> Option<(Name, HostRecord)> {
-        let mut above = name.parent();
-        while let Some(name_above) = above {
-            if let Some(host) = self.state.host(&name_above) {
-                let mut records = host.records.into_iter();
-                return records
-                    .find(|record| record.name.is_within(name))
-                    .map(|record| (host.name, record));
-            }
-            above = name_above.parent();
-        }
-        None
-    }
-
-    /// Changes records, as the operator says.
-    fn edit_records(&mut self, edits: &[Edit], policies: &Policies, now: Now) -> Done {
-        let edits = Edits {
-            requires: Vec::new(),
-            edits: edits.to_vec(),
-            protocol: Protocol::Command,
-            source: std::net::Ipv4Addr::UNSPECIFIED.into(),
-        };
-        match self.edit(None, &edits, policies, now) {
-            Edited::Done { changed: true } => Ok(Reply::Done("done".into())),
-            Edited::Done { changed: false } => {
-                Ok(Reply::Done("nothing changed: it was so already, or a CNAME is in the way".into()))
-            }
-            Edited::Unknown => refused(
-                "the name is at or below no host (`truename host list` shows those there are)".into(),
-            ),
-            Edited::NotAllowed => refused(
-                "records of this type belong into the zone file, or the zone file has records at this name".into(),
-            ),
-            Edited::BadAddress => refused(
-                "the address cannot be published in this zone (loopback, multicast, or private where `global_only` is set)".into(),
-            ),
-            Edited::BadData => {
-                refused(format!("a record's data has {MAX_RDATA} octets at most"))
-            }
-            Edited::TooMany => refused(format!(
-                "a host has {MAX_RECORDS} records at most: remove some first"
-            )),
-            Edited::Blocked | Edited::Failed(_) => refused("the records were not changed".into()),
-        }
-    }
-
     /// The host with these settings, if they can be.
     fn settled(
         &self,
@@ -253,34 +195,6 @@ impl Draft {
         }
         host.blocked = settings.blocked.unwrap_or(host.blocked);
         Ok(host)
-    }
-
-    /// Whether a host's site can have this prefix.
-    fn check_prefix(
-        &self,
-        host: &Host,
-        prefix: Ipv6Net,
-        policies: &Policies,
-    ) -> Result<(), CommandError> {
-        if host.site.is_some() {
-            return refused("the host is a member of a site: its router has the prefix".into());
-        }
-        let zone = self.state.zone_of(&host.name);
-        let policy = zone.and_then(|(zone, _)| policies.get(zone)).copied().unwrap_or_default();
-        if !policy.allows_prefix(prefix.trunc()) {
-            return refused(format!(
-                "{prefix} is no prefix of a site: it is a unicast network of /16 to /64"
-            ));
-        }
-        let unfit =
-            |member: &Host| member.site.as_ref().is_some_and(|site| site.address(prefix).is_none());
-        match self.state.members(&host.name).find(unfit) {
-            Some(member) => refused(format!(
-                "the subnet id of {} does not fit behind {prefix}",
-                member.name.without_dot()
-            )),
-            None => Ok(()),
-        }
     }
 
     fn drop_host(&mut self, name: &Name) -> Done {

@@ -1,10 +1,12 @@
 //! Sites, as operators set them up.
 
+use ipnet::Ipv6Net;
+
 use super::command::{CommandError, SiteSetting};
 use super::draft::Draft;
-use super::operate::known_host;
+use super::operate::{Policies, known_host, refused};
 use super::state::State;
-use crate::model::{Host, InterfaceId, MAX_MEMBERS, Now, Site};
+use crate::model::{Cause, Host, InterfaceId, MAX_MEMBERS, Now, Site};
 
 impl State {
     /// A host's place in a site, if it can have it.
@@ -59,6 +61,43 @@ impl State {
 }
 
 impl Draft {
+    /// Puts a host in its place, and it and the members of its site where the
+    /// prefix says.
+    pub(super) fn put_settled(&mut self, host: Host, cause: Cause, now: Now) {
+        self.together(|draft| {
+            draft.put_router(host.clone(), cause, now);
+            draft.settle(&host, now);
+        });
+    }
+
+    /// Whether a host's site can have this prefix.
+    pub(super) fn check_prefix(
+        &self,
+        host: &Host,
+        prefix: Ipv6Net,
+        policies: &Policies,
+    ) -> Result<(), CommandError> {
+        if host.site.is_some() {
+            return refused("the host is a member of a site: its router has the prefix".into());
+        }
+        let zone = self.state.zone_of(&host.name);
+        let policy = zone.and_then(|(zone, _)| policies.get(zone)).copied().unwrap_or_default();
+        if !policy.allows_prefix(prefix.trunc()) {
+            return refused(format!(
+                "{prefix} is no prefix of a site: it is a unicast network of /16 to /64"
+            ));
+        }
+        let unfit =
+            |member: &Host| member.site.as_ref().is_some_and(|site| site.address(prefix).is_none());
+        match self.state.members(&host.name).find(unfit) {
+            Some(member) => refused(format!(
+                "the subnet id of {} does not fit behind {prefix}",
+                member.name.without_dot()
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// Gives a host that has a new place in a site its address there.
     pub(super) fn settle(&mut self, host: &Host, now: Now) {
         let router = host.site.as_ref().and_then(|site| self.state.host(&site.router));
