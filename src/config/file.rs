@@ -40,6 +40,7 @@ use super::{
     Config, ConfigError, DEFAULT_DATA, DnsConfig, HostDefaults, HttpConfig, Reach, TlsConfig,
     both_families,
 };
+use crate::http::Protocols;
 use crate::model::{Lease, Name, Ttl};
 use crate::store::Engine;
 use crate::tls::Files;
@@ -83,6 +84,7 @@ struct Http {
     public: Option<Spanned<String>>,
     trusted_proxies: Vec<Spanned<String>>,
     max_hosts: Option<Count>,
+    protocols: Option<Spanned<Vec<Spanned<String>>>>,
     realm: Option<String>,
     connections: Option<Count>,
     tls: Option<Tls>,
@@ -229,10 +231,34 @@ impl Reader<'_> {
             public: http.public.map(|public| self.parsed(&public)).transpose()?,
             trusted_proxies: networks.collect::<Result<_, _>>()?,
             max_hosts: http.max_hosts.map_or(default.max_hosts, |count| count.0),
+            protocols: self.protocols(http.protocols)?,
             realm: http.realm.unwrap_or(default.realm),
             connections: http.connections.map_or(default.connections, |count| count.0),
             tls: http.tls.map(|tls| self.tls(tls, here, notes)).transpose()?,
         })
+    }
+
+    /// The update languages that are on; all, where nobody says.
+    fn protocols(
+        &self,
+        given: Option<Spanned<Vec<Spanned<String>>>>,
+    ) -> Result<Protocols, ConfigError> {
+        let Some(given) = given else { return Ok(Protocols::default()) };
+        let known = || Protocols::known().collect::<Vec<_>>().join(", ");
+        let mut protocols = Protocols::none();
+        for name in given.as_ref() {
+            if !protocols.add(name.as_ref()) {
+                let problem =
+                    format!("\"{}\" is no update protocol; there are {}", name.as_ref(), known());
+                return Err(self.fault(name.span().start, problem));
+            }
+        }
+        if protocols == Protocols::none() {
+            let problem =
+                format!("no protocol is left to update by; give at least one of {}", known());
+            return Err(self.fault(given.span().start, problem));
+        }
+        Ok(protocols)
     }
 
     fn tls(

@@ -104,6 +104,8 @@ pub struct HttpConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Hosts in one request; more is `numhost`.
     pub max_hosts: usize,
+    /// The update protocols that are on.
+    pub protocols: http::Protocols,
     /// The realm of the login, shown by browsers.
     pub realm: String,
     /// Connections at once.
@@ -132,6 +134,7 @@ impl HttpConfig {
             tls,
             trusted_proxies: self.trusted_proxies.clone(),
             max_hosts: self.max_hosts,
+            protocols: self.protocols.clone(),
             realm: self.realm.clone(),
             connections: self.connections,
             ..http::Options::default()
@@ -141,13 +144,15 @@ impl HttpConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        let http::Options { max_hosts, realm, connections, .. } = http::Options::default();
+        let http::Options { max_hosts, protocols, realm, connections, .. } =
+            http::Options::default();
         HttpConfig {
             listen: Vec::new(),
             tls: None,
             public: None,
             trusted_proxies: Vec::new(),
             max_hosts,
+            protocols,
             realm,
             connections,
         }

@@ -24,7 +24,7 @@ use tower::ServiceExt;
 
 use super::seats::{Seat, Seats};
 use super::tolerant::Tolerant;
-use super::{Options, peer, router};
+use super::{Encrypted, Options, peer, router};
 use crate::registry::Registry;
 
 /// Clients that wait in the kernel to be accepted.
@@ -256,12 +256,16 @@ impl Connection {
     {
         let Service { router, read_time, life_time, mut stopped, .. } = service;
         let peer = peer(self.address);
+        let is_tls = self.tls.is_some();
         let seat = self.seat.clone();
         let answer = service_fn(move |mut request: Request<Incoming>| {
             let (router, seat) = (router.clone(), seat.clone());
             async move {
                 seat.busy();
                 request.extensions_mut().insert(peer);
+                if is_tls {
+                    request.extensions_mut().insert(Encrypted);
+                }
                 let response = router.oneshot(request.map(Body::new)).await;
                 seat.silent();
                 response

@@ -50,6 +50,15 @@ pub fn presented(headers: &HeaderMap, parameters: &Parameters) -> bool {
     headers.contains_key(header::AUTHORIZATION) || parameters.first(&SECRET).is_some()
 }
 
+/// Logins by a token alone, where a language has one place for it.
+pub fn tokens<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Vec<Login> {
+    let mut logins = Vec::new();
+    for token in tokens.into_iter().take(MAX_LOGINS) {
+        push("", token, &mut logins);
+    }
+    logins
+}
+
 fn authorization(value: &[u8], logins: &mut Vec<Login>) {
     let value = value.trim_ascii();
     let Some(blank) = value.iter().position(u8::is_ascii_whitespace) else { return };

@@ -1,9 +1,11 @@
 //! HTTP: how hosts report, and what is my address.
 //!
-//! Requests are told apart by what they carry and not by their path, because
-//! routers call a dozen paths and misspell them (WIRE.md §1, Endpoint): what
-//! names a host or presents credentials is [`dyndns2`]. Further protocols come
-//! before it in [`respond`], each by its own signature.
+//! Requests are told apart by what they carry rather than by their path,
+//! because routers call a dozen paths and misspell them (WIRE.md §1,
+//! Endpoint). Each update language has a file with a signature, a reader and a
+//! speaker (`language.rs`); what none of the others knows and what names a
+//! host or presents credentials is [`dyndns2`]. [`dispatch`] is the way they
+//! all go.
 //!
 //! Every answer has a Content-Length, says `no-store`, and holds no number of
 //! four parts but the address asked for: some routers take the first one of
@@ -12,7 +14,20 @@
 mod accept;
 mod checkip;
 mod credentials;
+mod desec;
+mod dispatch;
+mod docker_ddns;
+mod duckdns;
+mod dyndns1;
 mod dyndns2;
+mod dynv6;
+mod easydns;
+mod freedns;
+mod hint;
+mod hosts;
+mod language;
+mod namecheap;
+mod noip;
 mod parameters;
 mod path;
 mod proxies;
@@ -20,6 +35,7 @@ mod request_line;
 mod seats;
 mod signed;
 mod spelling;
+mod token_url;
 mod tolerant;
 
 use std::net::{IpAddr, SocketAddr};
@@ -37,11 +53,9 @@ use ipnet::IpNet;
 use rustls::ServerConfig;
 
 pub use accept::{BindError, Server, converse, serve};
+pub use dispatch::Protocols;
 
-use crate::model::{Grant, Name};
-use crate::registry::{Auth, Registry};
-use crate::update::{Hosts, Outcome};
-use dyndns2::{Answer, Asked};
+use crate::registry::Registry;
 use parameters::Parameters;
 use proxies::Source;
 
@@ -61,6 +75,8 @@ pub struct Options {
     /// Hosts in one request; more is `numhost`. ddclient puts all of its hosts
     /// into one.
     pub max_hosts: usize,
+    /// The update languages that are on.
+    pub protocols: Protocols,
     /// The realm of the login, shown by browsers.
     pub realm: String,
     /// Connections at once. One more takes the place of the one that has been
@@ -89,6 +105,7 @@ impl Default for Options {
             tls: None,
             trusted_proxies: Vec::new(),
             max_hosts: 100,
+            protocols: Protocols::default(),
             realm: "truename".into(),
             connections: 1000,
             read_time: Duration::from_secs(15),
@@ -102,6 +119,7 @@ struct Shared {
     registry: Registry,
     trusted_proxies: Vec<IpNet>,
     max_hosts: usize,
+    protocols: Protocols,
     challenge: HeaderValue,
     read_time: Duration,
     signed_times: signed::Times,
@@ -119,6 +137,7 @@ pub fn router(options: &Options, registry: Registry) -> Router {
         registry,
         trusted_proxies: options.trusted_proxies.clone(),
         max_hosts: options.max_hosts,
+        protocols: options.protocols.clone(),
         challenge,
         read_time: options.read_time,
         signed_times: signed::Times::default(),
@@ -132,53 +151,69 @@ async fn respond(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
-    let (request, body) = request.into_parts();
-    let source = proxies::source(peer.ip(), &request.headers, &shared.trusted_proxies);
-    let path = path::normal(request.uri.path());
+    let (head, body) = request.into_parts();
+    let trusted = &shared.trusted_proxies;
+    let source = proxies::source(peer.ip(), &head.headers, trusted);
+    let encrypted = head.extensions.get::<Encrypted>().is_some()
+        || proxies::encrypted(peer.ip(), &head.headers, trusted);
+    let path = path::normal(head.uri.path());
     // What the body means is signed, whatever its type says.
-    if signed::is_meant(&path) {
-        let response = signed::respond(&shared, &request, &path, body, source).await;
-        return finish(&request, response);
+    if shared.protocols.has(signed::NAME) && signed::is_meant(&path) {
+        let response = signed::respond(&shared, &head, &path, body, source).await;
+        return finish(&head, response);
     }
     let mut parameters = Parameters::default();
-    parameters.read(request.uri.query().unwrap_or_default().as_bytes());
-    if is_form(&request) {
+    parameters.read(head.uri.query().unwrap_or_default().as_bytes());
+    let (is_form, is_json) = (is_form(&head), is_json(&head));
+    let mut sent = Vec::new();
+    if is_form || is_json {
         match read_body(body, shared.read_time).await {
-            Ok(form) => parameters.read(&form),
-            Err(status) => return finish(&request, text(status, "")),
+            Ok(body) => sent = body,
+            Err(status) => return finish(&head, text(status, "")),
         }
     }
+    if is_form {
+        parameters.read(&sent);
+    }
+    let host = host(&head);
+    let request = language::Request {
+        body: sent,
+        encrypted,
+        ..language::Request::new(head, host, parameters, source)
+    };
     // Before anything that looks at credentials: a browser that has logged in
     // sends them with its request for the icon, too.
-    if let Some(page) = beside(&shared, &request.method, &path) {
-        return finish(&request, page);
-    }
-    let host = host(&request);
-    let is_update = dyndns2::is_meant(&request, &parameters)
-        || !matches!(request.method, Method::GET | Method::HEAD | Method::POST);
-    let by_name_only = path == "/" && is_update && !host.starts_with("checkip");
+    let response = match beside(&shared, &request) {
+        Some(page) => page,
+        None => page_or_update(&shared, &request).await,
+    };
+    finish(&request.head, response)
+}
 
-    let response = if let Some(form) = checkip::form(&request, &parameters, &host, &path)
+async fn page_or_update(shared: &Shared, request: &language::Request) -> Response {
+    let language = dispatch::language(&shared.protocols, request);
+    let by_name_only =
+        request.path == "/" && language.is_some() && !request.host.starts_with("checkip");
+    if let Some(form) =
+        checkip::form(&request.head, &request.parameters, &request.host, &request.path)
         && !by_name_only
     {
-        checkip(form, source)
-    } else if is_update || path::is_update(&path) {
-        dyndns2(&shared, &request, &parameters, source).await
-    } else if path == "/" {
-        content(StatusCode::OK, "text/html; charset=utf-8", WELCOME)
-    } else {
-        text(StatusCode::NOT_FOUND, "not found\n")
-    };
-    finish(&request, response)
+        return checkip(form, request.source);
+    }
+    match language {
+        Some(language) => dispatch::respond(shared, language, request).await,
+        None if request.path == "/" => content(StatusCode::OK, "text/html; charset=utf-8", WELCOME),
+        None => text(StatusCode::NOT_FOUND, "not found\n"),
+    }
 }
 
 /// What has nothing to do with updates, whatever else the request carries: the
 /// paths that browsers, robots and supervisors ask for by themselves.
-fn beside(shared: &Shared, method: &Method, path: &str) -> Option<Response> {
-    if !matches!(*method, Method::GET | Method::HEAD) {
+fn beside(shared: &Shared, request: &language::Request) -> Option<Response> {
+    if !matches!(request.head.method, Method::GET | Method::HEAD) {
         return None;
     }
-    match path {
+    match request.path.as_str() {
         "/health" => {
             // It answers once the registry has published what it serves.
             let _ = shared.registry.state();
@@ -201,96 +236,6 @@ fn checkip(form: checkip::Form, source: Source) -> Response {
     content(StatusCode::OK, kind, body)
 }
 
-/// An update, from the method to the answer, in the order of WIRE.md §1.
-async fn dyndns2(
-    shared: &Shared,
-    request: &Parts,
-    parameters: &Parameters,
-    source: Source,
-) -> Response {
-    let asked = dyndns2::read(request, parameters, source);
-    let answer = update(shared, &request.method, &asked).await;
-    let (status, body) = dyndns2::speak(&answer, &asked.spelling);
-    log(request, &asked, &answer, &body);
-    let mut response = text(status, body);
-    let headers = response.headers_mut();
-    match answer {
-        Answer::BadAuth => {
-            headers.insert(header::WWW_AUTHENTICATE, shared.challenge.clone());
-        }
-        Answer::BadMethod => {
-            headers.insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
-        }
-        Answer::Unavailable => {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("300"));
-        }
-        Answer::Outcomes(_) | Answer::Blocked | Answer::TooManyHosts => {}
-    }
-    response
-}
-
-async fn update(shared: &Shared, method: &Method, asked: &Asked) -> Answer {
-    if !matches!(*method, Method::GET | Method::POST) {
-        return Answer::BadMethod;
-    }
-    let grant = match authenticate(shared, asked).await {
-        Ok(grant) => grant,
-        Err(answer) => return answer,
-    };
-    if matches!(&asked.update.hosts, Hosts::Listed(hosts) if hosts.len() > shared.max_hosts) {
-        return Answer::TooManyHosts;
-    }
-    match shared.registry.update(grant, &asked.update).await {
-        Ok(outcomes) => Answer::Outcomes(outcomes),
-        Err(_) => Answer::Unavailable,
-    }
-}
-
-/// Tries each login the request may mean.
-async fn authenticate(shared: &Shared, asked: &Asked) -> Result<Grant, Answer> {
-    for login in &asked.logins {
-        match shared.registry.authenticate(login, asked.update.source).await {
-            Auth::Granted(grant) => return Ok(grant),
-            Auth::Wrong => {}
-            Auth::Blocked => return Err(Answer::Blocked),
-            Auth::Busy => return Err(Answer::Unavailable),
-        }
-    }
-    Err(Answer::BadAuth)
-}
-
-/// What the owner and the operator want to know. Nothing a stranger sends is
-/// logged by default, and never a query: secrets may stand in it.
-fn log(request: &Parts, asked: &Asked, answer: &Answer, body: &str) {
-    let source = asked.update.source;
-    let agent = request.headers.get(header::USER_AGENT);
-    let outcome = body.trim_end().replace('\n', "; ");
-    if *answer == Answer::BadAuth {
-        tracing::debug!(%source, ?agent, credentials = asked.logins.len(), "{outcome}");
-        return;
-    }
-    // A host that is where it was says so every few minutes, all of them: that
-    // it does is kept with the host, and not news.
-    let kept = |outcome: &Outcome| matches!(outcome, Outcome::Kept(_));
-    if matches!(answer, Answer::Outcomes(outcomes) if outcomes.iter().all(kept)) {
-        tracing::debug!(%source, ?agent, hosts = %names(&asked.update.hosts), "{outcome}");
-    } else {
-        tracing::info!(%source, ?agent, hosts = %names(&asked.update.hosts), "{outcome}");
-    }
-    for hint in &asked.hints {
-        tracing::warn!(%source, ?agent, "{}", hint.sentence());
-    }
-}
-
-/// The hosts asked for, `?` for what is no name.
-fn names(hosts: &Hosts) -> String {
-    let text = |name: &Option<Name>| name.as_ref().map_or("?".into(), Name::without_dot);
-    match hosts {
-        Hosts::Implied(name) => format!("(implied) {}", text(name)),
-        Hosts::Listed(list) => list.iter().map(text).collect::<Vec<_>>().join(" "),
-    }
-}
-
 /// Whether the body holds parameters. What does not say what it is, is taken
 /// for a form: old clients forget the header.
 fn is_form(request: &Parts) -> bool {
@@ -300,6 +245,16 @@ fn is_form(request: &Parts) -> bool {
         && kind.is_none_or(|kind| {
             kind.get(..form.len()).is_some_and(|start| start.eq_ignore_ascii_case(form))
         })
+}
+
+/// Whether the body is JSON, for the languages that speak it.
+fn is_json(request: &Parts) -> bool {
+    let kind = request.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let json = b"application/json";
+    request.method == Method::POST
+        && kind
+            .and_then(|kind| kind.get(..json.len()))
+            .is_some_and(|kind| kind.eq_ignore_ascii_case(json))
 }
 
 async fn read_body(body: Body, time: Duration) -> Result<Vec<u8>, StatusCode> {
@@ -354,6 +309,10 @@ fn finish(request: &Parts, mut response: Response) -> Response {
     }
     response
 }
+
+/// Marks requests that came over TLS.
+#[derive(Clone, Copy)]
+struct Encrypted;
 
 /// The peer of a connection, for [`ConnectInfo`].
 fn peer(address: SocketAddr) -> ConnectInfo<SocketAddr> {

@@ -8,8 +8,10 @@ pub struct Parameters(Vec<(String, String)>);
 
 /// The parameters whose values are secrets or somebody's own URL: nothing is
 /// looked for inside of them.
-const OPAQUE: [&str; 11] =
-    ["password", "pass", "pwd", "pw", "p", "token", "key", "k", "secret", "url", "alias"];
+const OPAQUE: [&str; 13] = [
+    "password", "pass", "pwd", "pw", "p", "token", "key", "k", "secret", "sha", "txt", "url",
+    "alias",
+];
 
 impl Parameters {
     /// Adds what `text`, a query or a form, holds. Empty pairs (`a=1&&b=2&`)
@@ -26,6 +28,11 @@ impl Parameters {
                 self.push(&decode(name), decode(value));
             }
         }
+    }
+
+    /// Adds one as it is.
+    pub fn add(&mut self, name: &str, value: &str) {
+        self.0.push((name.to_owned(), value.trim().to_owned()));
     }
 
     /// Adds a pair. Where a second URL is glued to the value (two URLs in one

@@ -7,10 +7,16 @@ use super::parameters::text;
 /// A path in one spelling: decoded, lower case, backslashes as slashes, no
 /// slash doubled or at the end. `/\/nic/update/` is `/nic/update`.
 pub fn normal(path: &str) -> String {
-    let decoded = text(percent_decode(path.as_bytes()).collect()).to_lowercase();
+    let parts = segments(path);
+    let normal: String = parts.iter().flat_map(|part| ["/", part]).collect();
+    if normal.is_empty() { "/".into() } else { normal.to_lowercase() }
+}
+
+/// The parts of a path between its slashes, decoded, letters as they are.
+pub fn segments(path: &str) -> Vec<String> {
+    let decoded = text(percent_decode(path.as_bytes()).collect());
     let parts = decoded.split(['/', '\\']).filter(|part| !part.is_empty());
-    let normal: String = parts.flat_map(|part| ["/", part]).collect();
-    if normal.is_empty() { "/".into() } else { normal }
+    parts.map(str::to_owned).collect()
 }
 
 /// Whether a path, as [`normal`] makes it, is one that clients update by:

@@ -49,6 +49,12 @@ pub fn source(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Source {
     }
 }
 
+/// Whether a proxy of ours says that its client speaks TLS.
+pub fn encrypted(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+    let scheme = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
+    scheme == Some("https") && trusted.iter().any(|net| net.contains(&unmapped(peer)))
+}
+
 /// The right-most untrusted hop of a header: `None` without the header,
 /// `Some(None)` when a hop on the way is unreadable or all are our own.
 fn walk(

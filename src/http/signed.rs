@@ -36,9 +36,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
+use super::dispatch::names;
 use super::parameters::Parameters;
 use super::proxies::Source;
-use super::{Shared, names, read_body, text};
+use super::{Shared, read_body, text};
 use crate::model::{Grant, KeyId, Protocol, Timestamp};
 use crate::registry::Purpose;
 use crate::signed::{
@@ -46,6 +47,9 @@ use crate::signed::{
     Update,
 };
 use crate::update::{self, Hosts, Outcome, Report};
+
+/// What `protocols` in the configuration calls it.
+pub const NAME: &str = "signed";
 
 /// Whether a path, as [`super::path::normal`] makes it, is one of this
 /// protocol's.

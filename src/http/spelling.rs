@@ -1,18 +1,41 @@
-//! Addresses as clients spell them, and as they want to read them back.
+//! Addresses and prefixes as clients spell them, and as they want to read them
+//! back.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::Ipv6Net;
+
+use super::hint::Hint;
 use super::parameters::Parameters;
 use super::proxies::Source;
 use crate::model::unmapped;
 use crate::update::{Report, Said};
 
 /// Parameters that mean IPv4, though either family may stand in each.
-pub const V4: [&str; 11] =
-    ["myip", "ip", "address", "addr", "dnsto", "ipv4", "ip4", "myipv4", "a", "ipv4addr", "ipaddr"];
+pub const V4: [&str; 12] = [
+    "myip",
+    "ip",
+    "address",
+    "addr",
+    "dnsto",
+    "ipv4",
+    "ip4",
+    "myipv4",
+    "a",
+    "ipv4addr",
+    "ipaddr",
+    "ip_address",
+];
 
 /// Parameters that mean IPv6.
 pub const V6: [&str; 7] = ["myipv6", "ipv6", "ip6", "myip6", "aaaa", "ipv6addr", "ip6addr"];
+
+/// Parameters that mean the prefix of the network behind a router: dynv6's,
+/// and those of templates for FRITZ!Boxes.
+pub const PREFIX: [&str; 4] = ["ipv6prefix", "ip6lanprefix", "ip6prefix", "ipprefix"];
+
+/// The length of a prefix that comes without one: one network's.
+const USUAL_LENGTH: u8 = 64;
 
 /// The longest spelling of an address: eight groups of four, or six and
 /// dotted quads (RFC 4291 §2.2).
@@ -21,7 +44,7 @@ const MAX_SPELLING: usize = 45;
 /// What an answer says of the addresses: ddclient compares it with what it
 /// sent, letter by letter (WIRE.md, finding 3). Digits, `a` to `f`, dots and
 /// colons alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spelling {
     /// As the client spelled them, IPv4 first, or the address it came from.
     pub text: String,
@@ -46,11 +69,27 @@ pub struct Addressed {
     pub no_source: bool,
 }
 
+impl Addressed {
+    /// What is odd about the addresses.
+    pub fn hint(&self, hints: &mut Vec<Hint>) {
+        if self.has_placeholder {
+            hints.push(Hint::AddressPlaceholder);
+        }
+        if self.no_source {
+            hints.push(Hint::NoSource);
+        }
+    }
+}
+
 /// Reads the addresses of a request.
 pub fn read(parameters: &Parameters, source: Source) -> Addressed {
     let mut reading = Reading::default();
     let mut auto = false;
     for (name, value) in parameters.iter() {
+        if PREFIX.contains(&name) {
+            reading.hear_prefix(value);
+            continue;
+        }
         let is_v6 = V6.contains(&name);
         if !is_v6 && !V4.contains(&name) {
             continue;
@@ -64,7 +103,11 @@ pub fn read(parameters: &Parameters, source: Source) -> Addressed {
                 Part::Leave => reading.leave_v4 = true,
                 Part::Gone if is_v6 => reading.v6 = reading.v6.or(Some(Heard::Gone)),
                 Part::Gone => reading.v4 = reading.v4.or(Some(Heard::Gone)),
-                Part::Address(address, text) => reading.hear(address, text),
+                Part::Address(address, text, prefix) => {
+                    reading.hear(address, text);
+                    reading.behind = reading.behind.or(prefix);
+                }
+                Part::Prefix(prefix) => reading.behind = reading.behind.or(Some(prefix)),
                 Part::Unreadable => reading.unreadable = true,
             }
         }
@@ -93,7 +136,11 @@ enum Part<'a> {
     Gone,
     /// An unfilled template: nothing, with a hint.
     Placeholder,
-    Address(IpAddr, &'a str),
+    /// With the prefix it is in, where its length was given.
+    Address(IpAddr, &'a str, Option<Ipv6Net>),
+    /// A prefix without a host in it, as a FRITZ!Box sends for
+    /// `<ip6lanprefix>`: no address.
+    Prefix(Ipv6Net),
     Unreadable,
 }
 
@@ -115,17 +162,24 @@ impl Part<'_> {
         let Some(address) = parse(bare) else {
             return if is_placeholder(text) { Part::Placeholder } else { Part::Unreadable };
         };
-        let length: Option<u32> = match length.map(str::parse) {
+        let length: Option<u8> = match length.map(str::parse) {
             Some(Ok(length)) => Some(length),
             Some(Err(_)) => return Part::Unreadable,
             None => None,
         };
-        match (address, length) {
-            (IpAddr::V4(_), Some(33..)) | (IpAddr::V6(_), Some(129..)) => Part::Unreadable,
-            // A prefix without a host in it, as a FRITZ!Box sends for
-            // `<ip6lanprefix>`, is no address.
-            (IpAddr::V6(v6), Some(length @ ..=127)) if v6.to_bits() << length == 0 => Part::Nothing,
-            _ => Part::Address(unmapped(address), bare),
+        match (unmapped(address), length) {
+            (address @ IpAddr::V4(_), None | Some(..=32)) => Part::Address(address, bare, None),
+            // A mapped address with a length of its own kind.
+            (address @ IpAddr::V4(_), Some(..=128)) if bare.contains(':') => {
+                Part::Address(address, bare, None)
+            }
+            (address @ IpAddr::V6(_), None | Some(128)) => Part::Address(address, bare, None),
+            (IpAddr::V6(v6), Some(length)) => match Ipv6Net::new(v6, length) {
+                Ok(net) if net.trunc() == net => Part::Prefix(net),
+                Ok(net) => Part::Address(IpAddr::V6(v6), bare, Some(net.trunc())),
+                Err(_) => Part::Unreadable,
+            },
+            _ => Part::Unreadable,
         }
     }
 }
@@ -192,6 +246,10 @@ impl<A> Heard<A> {
 struct Reading {
     v4: Option<Heard<Ipv4Addr>>,
     v6: Option<Heard<Ipv6Addr>>,
+    /// The prefix that was said to be one.
+    prefix: Option<Said<Ipv6Net>>,
+    /// The prefix that an address was said to be in.
+    behind: Option<Ipv6Net>,
     leave_v4: bool,
     leave_v6: bool,
     unreadable: bool,
@@ -215,6 +273,33 @@ impl Reading {
                     false => Heard::Address(v6, text),
                 });
             }
+        }
+    }
+
+    /// The value of a parameter that means a prefix. One without a length is a
+    /// whole network's, unless it is an address; IPv4 has none here.
+    fn hear_prefix(&mut self, value: &str) {
+        for part in value.split(|c: char| c == ',' || c.is_whitespace()) {
+            let said = match Part::read(part) {
+                Part::Prefix(prefix) | Part::Address(_, _, Some(prefix)) => Said::Is(prefix),
+                Part::Address(IpAddr::V6(v6), ..) => match Ipv6Net::new(v6, USUAL_LENGTH) {
+                    Ok(net) if net.trunc() == net => Said::Is(net),
+                    _ => continue,
+                },
+                Part::Gone => Said::Gone,
+                Part::Placeholder => {
+                    self.has_placeholder = true;
+                    continue;
+                }
+                Part::Unreadable => {
+                    self.unreadable = true;
+                    continue;
+                }
+                Part::Nothing | Part::Auto | Part::Leave | Part::Address(IpAddr::V4(_), ..) => {
+                    continue;
+                }
+            };
+            self.prefix.get_or_insert(said);
         }
     }
 
@@ -250,7 +335,7 @@ impl Reading {
             false => Report::Addresses {
                 v4: self.v4.map_or(Said::Nothing, Heard::said),
                 v6: self.v6.map_or(Said::Nothing, Heard::said),
-                prefix: Said::Nothing,
+                prefix: self.prefix.or(self.behind.map(Said::Is)).unwrap_or_default(),
             },
         };
         let spelling = Spelling { text, always_good: is_loopback || offline };
@@ -287,7 +372,12 @@ mod tests {
             }
         }
         let report = match read.report {
-            Report::Addresses { v4, v6, .. } => format!("{} {}", say(v4), say(v6)),
+            Report::Addresses { v4, v6, prefix: Said::Nothing } => {
+                format!("{} {}", say(v4), say(v6))
+            }
+            Report::Addresses { v4, v6, prefix } => {
+                format!("{} {} prefix {}", say(v4), say(v6), say(prefix))
+            }
             Report::Offline => "offline".into(),
             Report::Unreadable => return "unreadable".into(),
         };
@@ -324,13 +414,46 @@ mod tests {
             ("myip=192.0.2.1,", "192.0.2.1 - \"192.0.2.1\""),
             ("myip=[2001:db8::1]", "- 2001:db8::1 \"2001:db8::1\""),
             ("myip=::ffff:192.0.2.1", "192.0.2.1 - \"::ffff:192.0.2.1\""),
-            ("myipv6=2001:db8::1/64", "- 2001:db8::1 \"2001:db8::1\""),
-            ("myip=192.0.2.1&myipv6=2001:db8:1:ff00::/64", "192.0.2.1 - \"192.0.2.1\""),
-            ("myip=192.0.2.1&ip6lanprefix=2001:db8:1:ff00::/64", "192.0.2.1 - \"192.0.2.1\""),
+            ("myipv6=2001:db8::1/128", "- 2001:db8::1 \"2001:db8::1\""),
             ("myip=192.0.2.1&myipv6=<ip6addr>", "192.0.2.1 - \"192.0.2.1\""),
             ("myip=192.0.2.1&myipv6=", "192.0.2.1 - \"192.0.2.1\""),
             ("myip=192.0.2.1&myipv6=no", "192.0.2.1 - \"192.0.2.1\""),
             ("ip=%i&myip=192.0.2.1", "192.0.2.1 - \"192.0.2.1\""),
+        ] {
+            assert_eq!(of(query), meaning, "{query}");
+        }
+    }
+
+    #[test]
+    fn prefixes() {
+        for (query, meaning) in [
+            ("myipv6=2001:db8::1/64", "- 2001:db8::1 prefix 2001:db8::/64 \"2001:db8::1\""),
+            (
+                "myip=2001:db8:0:7::1/56",
+                "- 2001:db8:0:7::1 prefix 2001:db8::/56 \"2001:db8:0:7::1\"",
+            ),
+            (
+                "myip=192.0.2.1&myipv6=2001:db8:1:ff00::/64",
+                "192.0.2.1 - prefix 2001:db8:1:ff00::/64 \"192.0.2.1\"",
+            ),
+            (
+                "myip=192.0.2.1&ip6lanprefix=2001:db8:1:ff00::/64",
+                "192.0.2.1 - prefix 2001:db8:1:ff00::/64 \"192.0.2.1\"",
+            ),
+            ("ipv6prefix=2001:db8::/48", "198.51.100.9 - prefix 2001:db8::/48 \"198.51.100.9\""),
+            ("ip=192.0.2.1&ip6prefix=2001:db8::", "192.0.2.1 - prefix 2001:db8::/64 \"192.0.2.1\""),
+            ("ip=192.0.2.1&ip6prefix=2001:db8::1", "192.0.2.1 - \"192.0.2.1\""),
+            ("ip=192.0.2.1&ipprefix=-", "192.0.2.1 - prefix gone \"192.0.2.1\""),
+            // What is said of the prefix itself counts more.
+            (
+                "ip=2001:db8:0:1::7/64&ipv6prefix=2001:db8::/56",
+                "- 2001:db8:0:1::7 prefix 2001:db8::/56 \"2001:db8:0:1::7\"",
+            ),
+            ("ip=192.0.2.1&ipv6prefix=", "192.0.2.1 - \"192.0.2.1\""),
+            ("ip=192.0.2.1&ipv6prefix=<ip6lanprefix>", "192.0.2.1 - \"192.0.2.1\""),
+            ("ip=192.0.2.1&ipv6prefix=192.0.2.0/24", "192.0.2.1 - \"192.0.2.1\""),
+            ("ip=192.0.2.1&ipv6prefix=2001:db8::/129", "unreadable"),
+            ("ip=192.0.2.1&ipv6prefix=::g/64", "unreadable"),
         ] {
             assert_eq!(of(query), meaning, "{query}");
         }

@@ -32,24 +32,30 @@ impl State {
     }
 
     /// Whether a person has blocked the host or its owner.
-    pub(super) fn is_blocked(&self, host: &Host) -> bool {
+    pub fn is_blocked(&self, host: &Host) -> bool {
         let owner = host.owner.as_ref().and_then(|owner| self.account(owner));
         host.blocked || owner.is_some_and(|owner| owner.blocked)
     }
 
+    /// The hosts a grant is good for, in no order.
+    pub fn covered<'a>(&'a self, grant: &'a Grant) -> impl Iterator<Item = Host> + 'a {
+        let (own, owned) = match &grant.holder {
+            Holder::Host(name) => (self.host(name), None),
+            Holder::Account(account) => (None, Some(self.hosts_of(account))),
+        };
+        let hosts = own.into_iter().chain(owned.into_iter().flatten());
+        hosts.filter(|host| self.covers(grant, host))
+    }
+
     /// The one host a grant is good for, if it is one.
     pub fn only_host(&self, grant: &Grant) -> Option<Host> {
-        let mut covered: Vec<Host> = match &grant.holder {
-            Holder::Host(name) => vec![self.host(name)?],
-            Holder::Account(account) => {
-                self.hosts_of(account).filter(|host| self.covers(grant, host)).take(2).collect()
-            }
-        };
-        if covered.len() == 1 { covered.pop() } else { None }
+        let mut covered = self.covered(grant);
+        let first = covered.next();
+        first.filter(|_| covered.next().is_none())
     }
 
     /// The hosts an update means; `None` is a text that is no name.
-    pub(super) fn meant(&self, grant: &Grant, hosts: &Hosts) -> Vec<Option<Name>> {
+    pub fn meant(&self, grant: &Grant, hosts: &Hosts) -> Vec<Option<Name>> {
         match hosts {
             Hosts::Listed(names) => names.clone(),
             Hosts::Implied(login) => {

@@ -95,3 +95,13 @@ pub enum Outcome {
     /// A signed update that is not later than one accepted before.
     Replayed,
 }
+
+impl Outcome {
+    /// The addresses served now, if it was done as asked.
+    pub fn done(&self) -> Option<Addresses> {
+        match self {
+            Outcome::Moved(addresses) | Outcome::Kept(addresses) => Some(*addresses),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! From a request in some update language to its answer: one way for all.
+//!
+//! ```text
+//!  LANGUAGES, in order ──▶ read ──▶ authenticate ──▶ complete names
+//!     ──▶ registry ──▶ speak ──▶ noted (request, what was asked, answer, hints)
+//! ```
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+
+use super::language::{Answer, Asked, Language, Names, Request, Spoken, Task};
+use super::{Shared, content};
+use super::{
+    desec, docker_ddns, duckdns, dyndns1, dyndns2, dynv6, easydns, freedns, namecheap, noip,
+    signed, token_url,
+};
+use crate::model::{Grant, Host, Name};
+use crate::registry::{Auth, State};
+use crate::update::{Hosts, Outcome, Report, Update};
+
+/// Every update language. The order is WIRE.md's: whoever has a signature of
+/// its own comes before those that take what is left, and dyndns2 takes all.
+pub const LANGUAGES: &[Language] = &[
+    duckdns::LANGUAGE,
+    dynv6::LANGUAGE,
+    freedns::LANGUAGE,
+    namecheap::LANGUAGE,
+    docker_ddns::LANGUAGE,
+    dyndns1::LANGUAGE,
+    easydns::LANGUAGE,
+    noip::LANGUAGE,
+    desec::LANGUAGE,
+    token_url::LANGUAGE,
+    dyndns2::LANGUAGE,
+];
+
+/// The update languages that are on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protocols(Vec<&'static str>);
+
+impl Default for Protocols {
+    fn default() -> Protocols {
+        Protocols(Protocols::known().collect())
+    }
+}
+
+impl Protocols {
+    /// What they are called.
+    pub fn known() -> impl Iterator<Item = &'static str> {
+        LANGUAGES.iter().map(|language| language.name).chain([signed::NAME])
+    }
+
+    /// None of them.
+    pub fn none() -> Protocols {
+        Protocols(Vec::new())
+    }
+
+    /// Turns one on; `false`: there is none of that name.
+    pub fn add(&mut self, name: &str) -> bool {
+        let known = Protocols::known().find(|known| *known == name);
+        self.0.extend(known.filter(|known| !self.0.contains(known)));
+        known.is_some()
+    }
+
+    /// Whether this one is on.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains(&name)
+    }
+}
+
+/// The language of a request, if it is in one that is on.
+pub fn language(protocols: &Protocols, request: &Request) -> Option<&'static Language> {
+    LANGUAGES.iter().find(|language| protocols.has(language.name) && (language.is_meant)(request))
+}
+
+/// Reads a request, does what it asks, and answers.
+pub async fn respond(shared: &Shared, language: &Language, request: &Request) -> Response {
+    let mut asked = (language.read)(request);
+    let answer = decide(shared, request, &mut asked).await;
+    let spoken = (language.speak)(request, &asked, &answer);
+    note(language, request, &asked, &answer);
+    let Spoken { status, kind, body } = spoken;
+    let mut response = content(status, kind, body);
+    let headers = response.headers_mut();
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(header::WWW_AUTHENTICATE, shared.challenge.clone());
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("300"));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// From the method to the answer, in the order of WIRE.md §1. Nothing before
+/// the credentials are right asks the registry for anything.
+async fn decide(shared: &Shared, request: &Request, asked: &mut Asked) -> Answer {
+    if !matches!(request.head.method, Method::GET | Method::POST) {
+        return Answer::BadMethod;
+    }
+    if asked.task == Task::Nothing {
+        return Answer::Nothing;
+    }
+    let grant = match authenticate(shared, asked, request.source.address).await {
+        Ok(grant) => grant,
+        Err(answer) => return answer,
+    };
+    let named = |hosts: &&Hosts| match hosts {
+        Hosts::Listed(names) => names.len(),
+        Hosts::Implied(_) => 1,
+    };
+    if asked.hosts().iter().map(named).sum::<usize>() > shared.max_hosts {
+        return Answer::TooManyHosts;
+    }
+    let state = shared.registry.state();
+    asked.complete(&state, &grant);
+    match &asked.task {
+        Task::Report { updates, whole } => {
+            let refused = refusals(&state, &grant, updates);
+            match *whole && !refused.is_empty() {
+                true => Answer::Outcomes(refused),
+                false => report(shared, &grant, updates).await,
+            }
+        }
+        Task::List(hosts) => Answer::Hosts(list(&state, &grant, hosts, shared.max_hosts)),
+        Task::Nothing => Answer::Nothing,
+    }
+}
+
+/// Tries each login the request may mean.
+async fn authenticate(shared: &Shared, asked: &Asked, source: IpAddr) -> Result<Grant, Answer> {
+    for login in &asked.logins {
+        match shared.registry.authenticate(login, source).await {
+            Auth::Granted(grant) => return Ok(grant),
+            Auth::Wrong => {}
+            Auth::Blocked => return Err(Answer::Blocked),
+            Auth::Busy => return Err(Answer::Unavailable),
+        }
+    }
+    Err(Answer::BadAuth)
+}
+
+async fn report(shared: &Shared, grant: &Grant, updates: &[Update]) -> Answer {
+    let mut outcomes = Vec::new();
+    for update in updates {
+        match shared.registry.update(grant.clone(), update).await {
+            Ok(more) => outcomes.extend(more),
+            Err(_) => return Answer::Unavailable,
+        }
+    }
+    Answer::Outcomes(outcomes)
+}
+
+/// What can be said before anything is changed: the hosts that would be
+/// refused whatever their addresses are, and addresses that could not be read.
+/// (What a zone's policy refuses, it refuses for all of its hosts; only hosts
+/// of two zones with two policies can still part company after this.)
+fn refusals(state: &State, grant: &Grant, updates: &[Update]) -> Vec<Outcome> {
+    let refusal = |update: &Update, name: &Option<Name>| {
+        let Some(name) = name else { return Some(Outcome::NotAName) };
+        let host = state.host(name).filter(|host| state.covers(grant, host));
+        let Some(host) = host else { return Some(Outcome::Unknown) };
+        if state.is_blocked(&host) {
+            return Some(Outcome::Blocked);
+        }
+        if !grant.may.addresses {
+            return Some(Outcome::NotAllowed);
+        }
+        (update.report == Report::Unreadable).then_some(Outcome::BadAddress)
+    };
+    let meant = updates.iter().map(|update| (update, state.meant(grant, &update.hosts)));
+    let refused = meant.map(|(update, names)| {
+        names.iter().filter_map(|name| refusal(update, name)).collect::<Vec<_>>()
+    });
+    refused.flatten().collect()
+}
+
+/// The hosts of a grant, or those of them that are named; at most `most`.
+fn list(state: &State, grant: &Grant, hosts: &Hosts, most: usize) -> Vec<Host> {
+    let mut found: Vec<Host> = match hosts {
+        Hosts::Listed(names) => {
+            let hosts = names.iter().flatten().filter_map(|name| state.host(name));
+            hosts.filter(|host| state.covers(grant, host)).collect()
+        }
+        Hosts::Implied(_) => state.covered(grant).take(most).collect(),
+    };
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+impl Asked {
+    /// Puts names in full in the place of short ones, now that it is known
+    /// whose they are.
+    fn complete(&mut self, state: &State, grant: &Grant) {
+        let short = self.names == Names::Short;
+        let complete = |hosts: &mut Hosts| {
+            let mut names = state.meant(grant, hosts);
+            if short {
+                for name in names.iter_mut().flatten() {
+                    *name = completed(state, grant, name);
+                }
+            }
+            *hosts = Hosts::Listed(names);
+        };
+        match &mut self.task {
+            Task::Report { updates, .. } => {
+                updates.iter_mut().for_each(|update| complete(&mut update.hosts));
+            }
+            Task::List(hosts @ Hosts::Listed(_)) => complete(hosts),
+            Task::List(Hosts::Implied(_)) | Task::Nothing => {}
+        }
+    }
+}
+
+/// A name in full: itself, if the grant is good for it or it is in a zone that
+/// is served, else with the zone in which the grant is good for such a host.
+fn completed(state: &State, grant: &Grant, name: &Name) -> Name {
+    let covers = |name: &Name| state.host(name).is_some_and(|host| state.covers(grant, &host));
+    if covers(name) || state.zones().any(|zone| name.is_within(zone)) {
+        return name.clone();
+    }
+    let within = |zone: &Name| {
+        name.labels().rev().try_fold(zone.clone(), |below, label| below.child(label)).ok()
+    };
+    let full: Vec<Name> = state.zones().filter_map(within).collect();
+    full.iter().find(|name| covers(name)).or(full.first()).unwrap_or(name).clone()
+}
+
+/// The one place where a request, what was understood of it, and what became
+/// of it meet: what the owner and the operator want to know. Nothing a
+/// stranger sends is logged by default, and never a query: secrets may stand
+/// in it.
+fn note(language: &Language, request: &Request, asked: &Asked, answer: &Answer) {
+    const TARGET: &str = "truename::http";
+    let source = request.source.address;
+    let protocol = language.name;
+    let agent = request.head.headers.get(header::USER_AGENT);
+    // The same words in every language; no secret stands in them.
+    let (_, words) = dyndns2::words(answer, &asked.spelling);
+    let outcome = words.trim_end().replace('\n', "; ");
+    let hosts = asked.hosts().into_iter().map(names).collect::<Vec<_>>().join(" ");
+    if *answer == Answer::BadAuth {
+        let credentials = asked.logins.len();
+        tracing::debug!(target: TARGET, %source, ?agent, credentials, protocol, "{outcome}");
+        return;
+    }
+    // A host that is where it was says so every few minutes, all of them: that
+    // it does is kept with the host, and not news.
+    let kept = |outcome: &Outcome| matches!(outcome, Outcome::Kept(_));
+    let is_news = match answer {
+        Answer::Outcomes(outcomes) => !outcomes.iter().all(kept),
+        Answer::Hosts(_) | Answer::Nothing => false,
+        _ => true,
+    };
+    if is_news {
+        tracing::info!(target: TARGET, %source, ?agent, %hosts, protocol, "{outcome}");
+    } else {
+        tracing::debug!(target: TARGET, %source, ?agent, %hosts, protocol, "{outcome}");
+    }
+    for hint in &asked.hints {
+        tracing::warn!(target: TARGET, %source, ?agent, "{}", hint.sentence());
+    }
+}
+
+/// The hosts asked for, `?` for what is no name.
+pub fn names(hosts: &Hosts) -> String {
+    let text = |name: &Option<Name>| name.as_ref().map_or("?".into(), Name::without_dot);
+    match hosts {
+        Hosts::Implied(name) => format!("(implied) {}", text(name)),
+        Hosts::Listed(list) => list.iter().map(text).collect::<Vec<_>>().join(" "),
+    }
+}

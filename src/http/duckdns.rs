@@ -1,0 +1,120 @@
+//! DuckDNS, as Home Assistant, OpenWrt, ddclient, inadyn and lego speak it
+//! (duckdns.org/spec.jsp).
+//!
+//! ```text
+//! GET /update?domains=home,cam&token=t0ken&ip=192.0.2.1 HTTP/1.1
+//! GET /update/home/t0ken/192.0.2.1 HTTP/1.1
+//!
+//! OK
+//! ```
+//!
+//! The body is `OK` or `KO` without a line end: lego and Home Assistant
+//! compare all of it. With `verbose=true` an `OK` is followed by a line each
+//! for IPv4, IPv6, and `UPDATED` or `NOCHANGE`. All hosts or none.
+
+use axum::http::StatusCode;
+
+use super::language::{Answer, Asked, Language, Names, Request, Spoken, Task};
+use super::parameters::Parameters;
+use super::{credentials, hosts, spelling};
+use crate::model::{Addresses, Name, Protocol};
+use crate::update::{Hosts, Outcome, Report};
+
+/// DuckDNS.
+pub const LANGUAGE: Language = Language { name: "duckdns", is_meant, read, speak };
+
+/// What clients may write behind a name.
+const SUFFIX: &str = ".duckdns.org";
+
+fn is_meant(request: &Request) -> bool {
+    let at_duckdns = request.host == "www.duckdns.org" || request.host == "duckdns.org";
+    let by_query = (request.path == "/update" || at_duckdns)
+        && request.parameters.has("domains")
+        && request.parameters.has("token");
+    by_query || in_path(request).is_some()
+}
+
+/// Name, token and perhaps address of the form for routers that can send no
+/// parameters. pboehm's has the same path, and its address in the query.
+fn in_path(request: &Request) -> Option<(&str, &str, &str)> {
+    let (name, token, ip) = match request.segments.as_slice() {
+        [update, name, token] if is_update(update) => (name, token, ""),
+        [update, name, token, ip] if is_update(update) => (name, token, ip.as_str()),
+        _ => return None,
+    };
+    (!request.parameters.has("myip")).then_some((name, token, ip))
+}
+
+fn is_update(segment: &str) -> bool {
+    segment.eq_ignore_ascii_case("update")
+}
+
+fn read(request: &Request) -> Asked {
+    let mut parameters = Parameters::default();
+    let path = in_path(request);
+    if let Some((name, token, ip)) = path {
+        for (parameter, value) in [("domains", name), ("token", token), ("ip", ip)] {
+            parameters.add(parameter, value);
+        }
+    }
+    let given = if path.is_some() { &parameters } else { &request.parameters };
+    let logins = credentials::tokens(given.all("token"));
+    let addressed = spelling::read(given, request.source);
+    let mut hints = Vec::new();
+    addressed.hint(&mut hints);
+    let names: Vec<Option<Name>> = given.all("domains").flat_map(hosts::items).map(short).collect();
+    let report = match is_true(request, "clear") {
+        true => Report::Offline,
+        false => addressed.report,
+    };
+    let hosts = if names.is_empty() { Hosts::Implied(None) } else { Hosts::Listed(names) };
+    let update = request.update(Protocol::Duckdns, hosts, report);
+    Asked {
+        task: Task::Report { updates: vec![update], whole: true },
+        logins,
+        names: Names::Short,
+        spelling: addressed.spelling,
+        hints,
+    }
+}
+
+/// A name, with or without the rest of it.
+fn short(text: &str) -> Option<Name> {
+    let lower = text.to_ascii_lowercase();
+    hosts::label_or_host(lower.strip_suffix(SUFFIX).unwrap_or(&lower))
+}
+
+fn is_true(request: &Request, name: &str) -> bool {
+    request.parameters.all(name).any(|value| value.eq_ignore_ascii_case("true"))
+}
+
+fn speak(request: &Request, _: &Asked, answer: &Answer) -> Spoken {
+    let status = match answer {
+        Answer::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Answer::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
+        _ => StatusCode::OK,
+    };
+    let body =
+        match answer {
+            Answer::Outcomes(outcomes)
+                if outcomes.iter().all(|outcome| outcome.done().is_some()) =>
+            {
+                if is_true(request, "verbose") { verbose(outcomes) } else { "OK".into() }
+            }
+            _ => "KO".into(),
+        };
+    Spoken::text(status, body)
+}
+
+/// The addresses of the first host, and whether any has changed.
+fn verbose(outcomes: &[Outcome]) -> String {
+    let first = outcomes.iter().find_map(Outcome::done).unwrap_or(Addresses::NONE);
+    let moved = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Moved(_)));
+    let text = |address: Option<String>| address.unwrap_or_default();
+    format!(
+        "OK\n{}\n{}\n{}",
+        text(first.v4.map(|v4| v4.to_string())),
+        text(first.v6.map(|v6| v6.to_string())),
+        if moved { "UPDATED" } else { "NOCHANGE" }
+    )
+}
