@@ -85,6 +85,14 @@ impl Protocol {
     }
 }
 
+impl Protocol {
+    /// Whether an update for several hosts happens to all of them or to none:
+    /// the protocol has one word for all (DuckDNS: `OK`, `KO`).
+    pub fn is_all_or_none(self) -> bool {
+        matches!(self, Protocol::Duckdns)
+    }
+}
+
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -76,7 +76,9 @@ impl Draft {
         writes
     }
 
-    /// Applies an update: an outcome a host, in the order asked.
+    /// Applies an update: an outcome a host, in the order asked. Where the
+    /// protocol wants all or none and some host is refused, the outcomes are
+    /// those that would have been, and nothing is done.
     pub fn update(
         &mut self,
         grant: &Grant,
@@ -86,6 +88,16 @@ impl Draft {
         renewals: &mut Vec<(Name, Renewal)>,
     ) -> Vec<Outcome> {
         let asked = self.state.meant(grant, &update.hosts);
+        if update.protocol.is_all_or_none() {
+            let fates = asked.iter().map(|name| match name {
+                None => Outcome::NotAName,
+                Some(name) => fate(&self.state, name, grant, update, policies, now).outcome(),
+            });
+            let outcomes: Vec<Outcome> = fates.collect();
+            if !outcomes.iter().all(Outcome::is_done) {
+                return outcomes;
+            }
+        }
         let mut outcomes = Vec::with_capacity(asked.len());
         for name in asked {
             outcomes.push(match name {

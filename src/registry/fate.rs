@@ -25,6 +25,17 @@ pub(super) enum Fate {
     Changed(Outcome, Host),
 }
 
+impl Fate {
+    /// What the client is told.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Fate::Nothing(outcome) | Fate::Renewed { outcome, .. } | Fate::Changed(outcome, _) => {
+                *outcome
+            }
+        }
+    }
+}
+
 /// Decides for one host, from the rights of whoever asks to what the zone
 /// allows.
 pub(super) fn fate(

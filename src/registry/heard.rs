@@ -133,6 +133,9 @@ impl Heard {
                 Fate::Changed(..) => return None,
             }
         }
+        if update.protocol.is_all_or_none() && !outcomes.iter().all(Outcome::is_done) {
+            renewed.clear();
+        }
         let wake = !renewed.is_empty() && self.keep(renewed, clock)?;
         Some(Answer { outcomes, wake })
     }

@@ -31,6 +31,13 @@ pub struct Update {
     pub source: IpAddr,
 }
 
+impl Outcome {
+    /// Whether the client got what it asked for.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Outcome::Moved(_) | Outcome::Kept(_))
+    }
+}
+
 /// Which hosts an update is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hosts {

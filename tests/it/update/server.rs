@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use truename::dns::{self, Options};
-use truename::model::{Addresses, Holder, KeyId, Name};
+use truename::model::{Addresses, Holder, KeyId, May, Name};
 use truename::registry::{Command, HostSettings, Purpose, Reply};
 use truename::store::Engine;
 
@@ -91,7 +91,8 @@ impl Server {
             false => Holder::Account(holder.parse().unwrap()),
         };
         let (hosts, networks, label) = (vec![], vec![], String::new());
-        let command = Command::KeyAdd { holder, hosts, networks, label };
+        let may = May::default();
+        let command = Command::KeyAdd { holder, hosts, networks, label, may };
         let Ok(Reply::KeyAdded(key)) = self.world.command(command) else { panic!("no key") };
         let id = key.key.id;
         let source = Ipv4Addr::LOCALHOST.into();
