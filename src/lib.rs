@@ -16,6 +16,7 @@ pub mod zone;
 
 // 2: pure answers, pure decisions; the only disk
 pub mod answer;
+pub mod import;
 pub mod recent;
 pub mod store;
 pub mod update;

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::account::AccountVerb;
 use super::host::HostVerb;
+use super::import::Import;
 use super::init::Init;
 use super::key::KeyVerb;
 use super::record::RecordVerb;
@@ -86,11 +87,9 @@ pub enum Verb {
         #[arg(default_value = "-")]
         file: PathBuf,
     },
-    /// Fill a new store from such a file; the server must not run
-    Import {
-        /// The file
-        file: PathBuf,
-    },
+    /// Fill a new store from such a file, or add another program's hosts to the
+    /// running server
+    Import(Import),
     /// Move the store to another engine; the server must not run
     Migrate {
         /// The engine it is kept by now [default: the configuration's]

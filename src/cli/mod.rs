@@ -11,6 +11,7 @@ mod backup;
 mod check;
 mod clients;
 mod host;
+mod import;
 mod init;
 mod key;
 mod output;
@@ -65,7 +66,7 @@ fn run(args: Args) -> Result<Output, Failure> {
         Verb::Init(init) => return init::init(init, global.config, global.data, json),
         Verb::Check => return check::check(&global.configuration()?, json),
         Verb::Export { file } => return backup::export(&global.configuration()?, &file, json),
-        Verb::Import { file } => return backup::import(&global.configuration()?, &file, json),
+        Verb::Import(what) => return import::import(&global.configuration()?, what, json),
         Verb::Migrate { from, to } => {
             let config = global.configuration()?;
             return backup::migrate(&config, from.unwrap_or(config.engine), to, json);

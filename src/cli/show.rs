@@ -23,6 +23,7 @@ pub fn reply(reply: &Reply, now: Timestamp, truename: &str) -> String {
         Reply::Secret { id, purpose, secret } => key_secret(id, *purpose, secret),
         Reply::Records(list) => records(list),
         Reply::History(changes) => history(changes),
+        Reply::Imported(_) => String::new(),
         Reply::Why(views) => super::why::requests(views, now),
         Reply::Status(view) => status(view),
     }

@@ -8,6 +8,7 @@ use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use super::Purpose;
+use super::import::{ImportHost, Imported};
 use crate::model::{
     AccountName, Addresses, Change, Holder, Host, HostRecord, InterfaceId, KeyId, Lease, May, Name,
     Serial, Timestamp, Ttl,
@@ -154,6 +155,15 @@ pub enum Command {
     },
     /// How the server is doing.
     Status,
+    /// Adds hosts of another program, with the secrets they had there.
+    Import {
+        /// The hosts; a bounded group of them.
+        hosts: Vec<ImportHost>,
+        /// Nothing is changed: the reply says what would be.
+        dry_run: bool,
+        /// Secrets that can be guessed are taken, too.
+        weak: bool,
+    },
     /// Reads the zone files again.
     Reload,
     /// Writes the text dump into this file.
@@ -265,6 +275,8 @@ pub enum Reply {
     History(Vec<Change>),
     /// The last requests, latest first.
     Why(Vec<View>),
+    /// What became of each host of an import, in the order asked.
+    Imported(Vec<Imported>),
     /// How the server is doing.
     Status(Status),
 }

@@ -22,6 +22,7 @@ use crate::update::{Outcome, Policy, Update};
 use crate::zone::Snapshot;
 
 /// The next version of everything.
+#[derive(Clone)]
 pub(super) struct Draft {
     pub state: State,
     pub snapshot: Snapshot,

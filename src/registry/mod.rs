@@ -22,6 +22,7 @@ mod edit;
 mod explain;
 mod fate;
 mod heard;
+mod import;
 mod load;
 mod operate;
 mod packing;
@@ -43,6 +44,7 @@ pub use command::{
     AccountView, Command, CommandError, HostSettings, HostView, KeyView, NewKey, Reply,
     SiteSetting, Status, ZoneStatus,
 };
+pub use import::{Credential, ImportHost, Imported, MIN_SECRET, Step};
 pub use rows::HISTORY;
 pub use secrets::{Auth, Login, MIN_PASSWORD, Purpose};
 pub use settings::{AlsoReload, Settings, ZoneSource};

@@ -63,6 +63,9 @@ impl Draft {
                 self.put_key(key);
                 Ok(Reply::Key(view))
             }
+            Command::Import { hosts, dry_run, weak } => {
+                Ok(Reply::Imported(self.import(hosts, *dry_run, *weak, policies, now)))
+            }
             Command::KeyRemove { id } => {
                 known_key(&self.state, id)?;
                 self.remove_key(id);
@@ -292,7 +295,7 @@ impl Draft {
     }
 
     /// A key for this holder without limits, and its token.
-    fn new_key(&self, holder: Holder, now: Now) -> (Key, String) {
+    pub(super) fn new_key(&self, holder: Holder, now: Now) -> (Key, String) {
         let mut id = new_key_id();
         while self.state.key(&id).is_some() {
             id = new_key_id();

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 pub use data_text::{data_from_text, data_from_words, data_to_text};
-pub use file::Place;
+pub use file::{Line, Place, records};
 pub use node::{Kind, Node, Record, Records};
 pub use rdata::received;
 pub use snapshot::{Served, Snapshot};

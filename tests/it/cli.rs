@@ -5,7 +5,7 @@
 //!
 //! `> server start` and `> server stop` are the runner's own: the program
 //! with a configuration of its own, which `truename` then finds by itself;
-//! `$ZONES` is where its zone files are.
+//! `$ZONES` is where its zone files are, `$HTTP` where it serves HTTP.
 //!
 //! Seen are stand-ins of equal width for what differs each time: moments,
 //! tokens, the numbers of keys; and for places: `DIR`, `HTTP`.
@@ -122,6 +122,7 @@ impl<'h> Stage<'h> {
             .current_dir(self.directory.path())
             .env("PATH", path)
             .env("ZONES", self.home.path().join("zones"))
+            .env("HTTP", self.home.http.to_string())
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null())
             .output()
