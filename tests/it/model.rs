@@ -2,14 +2,15 @@
 //! promises: answers are the model's, the serial rises exactly when some
 //! answer changed, and a store opened again changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
-use hickory_proto::rr::RecordType;
 use proptest::prelude::*;
-use truename::model::{Lease, Name};
+use truename::model::{Grant, Holder, Lease, May, Name, Protocol, RecordType};
 use truename::registry::{Command, HostSettings, Reply};
 use truename::store::Engine;
+use truename::update::{Edit, Edited, Edits, Hosts, Outcome, RecordChange, Report, Said, Update};
 
 use crate::dig::{dig, serial};
 use crate::world::World;
@@ -28,14 +29,46 @@ const NAMES: [&str; 4] =
 /// One thing that happens.
 #[derive(Clone, Debug)]
 enum Transition {
-    Report { host: usize, v4: Option<u8>, v6: Option<u8> },
-    Offline { host: usize },
-    WrongPassword { host: usize },
-    Remove { host: usize },
-    Add { host: usize, lease: u64 },
-    Ttl { host: usize, ttl: u32 },
-    Wait { seconds: u64 },
-    Restart { down: u64 },
+    Report {
+        host: usize,
+        v4: Option<u8>,
+        v6: Option<u8>,
+    },
+    Offline {
+        host: usize,
+    },
+    /// A report of one of its lines.
+    Line {
+        host: usize,
+        line: u8,
+        last: u8,
+    },
+    /// A TXT record by which a certificate is proved, for so many seconds.
+    Prove {
+        host: usize,
+        value: u8,
+        keep: u64,
+    },
+    WrongPassword {
+        host: usize,
+    },
+    Remove {
+        host: usize,
+    },
+    Add {
+        host: usize,
+        lease: u64,
+    },
+    Ttl {
+        host: usize,
+        ttl: u32,
+    },
+    Wait {
+        seconds: u64,
+    },
+    Restart {
+        down: u64,
+    },
     Crash,
 }
 
@@ -45,6 +78,10 @@ fn transition() -> impl Strategy<Value = Transition> {
         6 => (host.clone(), prop::option::of(0..3u8), prop::option::of(0..3u8))
             .prop_map(|(host, v4, v6)| Transition::Report { host, v4, v6 }),
         2 => host.clone().prop_map(|host| Transition::Offline { host }),
+        2 => (host.clone(), 0..2u8, 0..3u8)
+            .prop_map(|(host, line, last)| Transition::Line { host, line, last }),
+        2 => (host.clone(), 0..2u8, 1..2000u64)
+            .prop_map(|(host, value, keep)| Transition::Prove { host, value, keep }),
         1 => host.clone().prop_map(|host| Transition::WrongPassword { host }),
         1 => host.clone().prop_map(|host| Transition::Remove { host }),
         3 => (host.clone(), 1..60u64).prop_map(|(host, minutes)| Transition::Add { host, lease: minutes * 60 }),
@@ -64,6 +101,20 @@ struct Modelled {
     ttl: u32,
     lease: u64,
     heard: u64,
+    /// The address of each line, and when it was heard.
+    lines: BTreeMap<u8, (Ipv4Addr, u64)>,
+    /// The challenges, and when each ends.
+    proofs: BTreeMap<u8, u64>,
+}
+
+impl Modelled {
+    fn a(&self) -> BTreeSet<Ipv4Addr> {
+        self.lines.values().map(|(address, _)| *address).chain(self.v4).collect()
+    }
+
+    fn is_there(&self) -> bool {
+        !self.a().is_empty() || self.v6.is_some()
+    }
 }
 
 #[derive(Default)]
@@ -79,6 +130,8 @@ impl Model {
             if host.heard + host.lease <= self.served {
                 (host.v4, host.v6) = (None, None);
             }
+            host.lines.retain(|_, (_, heard)| *heard + host.lease > self.served);
+            host.proofs.retain(|_, end| *end > self.served);
         }
     }
 
@@ -86,17 +139,26 @@ impl Model {
     fn answers(&self) -> Vec<String> {
         let present = |name: &str| {
             let at = NAMES.iter().position(|known| *known == name);
-            at.and_then(|at| self.hosts.get(&at)).filter(|h| h.v4.is_some() || h.v6.is_some())
+            at.and_then(|at| self.hosts.get(&at)).filter(|host| host.is_there())
+        };
+        let proofs = |name: &str| {
+            let at = NAMES.iter().position(|known| *known == name);
+            at.and_then(|at| self.hosts.get(&at)).filter(|host| !host.proofs.is_empty())
         };
         let mut answers = Vec::new();
         for name in NAMES {
             let below = format!(".{name}");
-            let exists = NAMES.iter().any(|n| n.ends_with(&below) && present(n).is_some());
+            let exists = proofs(name).is_some()
+                || NAMES
+                    .iter()
+                    .any(|n| n.ends_with(&below) && (present(n).is_some() || proofs(n).is_some()));
             for v6 in [false, true] {
                 let address = present(name).and_then(|host| {
-                    let v4 = host.v4.map(IpAddr::V4).filter(|_| !v6);
-                    let address = v4.or(host.v6.map(IpAddr::V6).filter(|_| v6));
-                    address.map(|address| format!("noerror {address} ttl {}", host.ttl))
+                    let v4 = host.a().into_iter().map(IpAddr::V4).filter(|_| !v6);
+                    let addresses = v4.chain(host.v6.map(IpAddr::V6).filter(|_| v6));
+                    let texts: Vec<String> =
+                        addresses.map(|address| format!("{address} ttl {}", host.ttl)).collect();
+                    (!texts.is_empty()).then(|| format!("noerror {}", texts.join(" ")))
                 });
                 answers.push(match (address, present(name)) {
                     (Some(address), _) => address,
@@ -105,6 +167,10 @@ impl Model {
                     (None, None) => "nxdomain".into(),
                 });
             }
+            answers.push(proofs(name).map_or("nxdomain".into(), |host| {
+                let values = host.proofs.keys().map(|value| format!("v{value} ttl 60"));
+                format!("noerror {}", values.collect::<Vec<_>>().join(" "))
+            }));
         }
         answers
     }
@@ -112,8 +178,15 @@ impl Model {
 
 fn answers(world: &World) -> Vec<String> {
     let snapshot = world.registry().snapshot().load_full();
-    let kinds = [RecordType::A, RecordType::AAAA];
-    NAMES.iter().flat_map(|name| kinds.map(|kind| dig(&snapshot, name, kind))).collect()
+    let of = |name: &&str| {
+        let challenge = format!("_acme-challenge.{name}");
+        [
+            dig(&snapshot, name, hickory_proto::rr::RecordType::A),
+            dig(&snapshot, name, hickory_proto::rr::RecordType::AAAA),
+            dig(&snapshot, &challenge, hickory_proto::rr::RecordType::TXT),
+        ]
+    };
+    NAMES.iter().flat_map(of).collect()
 }
 
 /// The serial and the TTL-free question of what is served, at once.
@@ -140,6 +213,46 @@ fn play(engine: Engine, history: &[Transition]) {
                 if let Some(host) = model.hosts.get_mut(&host) {
                     assert!(body.starts_with("good "), "{body}");
                     (host.v4, host.v6) = (None, None);
+                }
+            }
+            Transition::Line { host, line, last } => {
+                let name: Name = NAMES[host].parse().unwrap();
+                let address = Ipv4Addr::new(192, 0, 2, last);
+                let (v6, prefix) = (Said::Nothing, Said::Nothing);
+                let update = Update {
+                    hosts: Hosts::Listed(vec![Some(name.clone())]),
+                    report: Report::Addresses { v4: Said::Is(address), v6, prefix },
+                    line: Some(format!("wan{line}").parse().unwrap()),
+                    protocol: Protocol::Dyndns2,
+                    source: [203, 0, 113, 9].into(),
+                };
+                let outcomes = world.update(grant(name), &update);
+                let served = model.served;
+                let known = model.hosts.get_mut(&host);
+                assert_eq!(outcomes == [Outcome::Unknown], known.is_none(), "{outcomes:?}");
+                if let Some(known) = known {
+                    known.lines.insert(line, (address, served));
+                }
+            }
+            Transition::Prove { host, value, keep } => {
+                let name: Name = NAMES[host].parse().unwrap();
+                let change = RecordChange::Add {
+                    rtype: RecordType::TXT,
+                    ttl: Some(60),
+                    rdata: vec![2, b'v', b'0' + value],
+                    keep: Some(Duration::from_secs(keep)),
+                    newest: None,
+                };
+                let edit = Edit { name: name.child(b"_acme-challenge").unwrap(), change };
+                let source = [203, 0, 113, 9].into();
+                let protocol = Protocol::Httpreq;
+                let edits = Edits { requires: vec![], edits: vec![edit], protocol, source };
+                let edited = world.edit(grant(name), edits);
+                let end = model.served + keep;
+                let known = model.hosts.get_mut(&host);
+                assert_eq!(edited == Edited::Unknown, known.is_none(), "{edited:?}");
+                if let Some(known) = known {
+                    known.proofs.insert(value, end);
                 }
             }
             Transition::WrongPassword { host } => {
@@ -169,7 +282,8 @@ fn play(engine: Engine, history: &[Transition]) {
                 world.wait(seconds);
                 model.served += seconds;
                 model.lapse();
-                changes_at_most = NAMES.len() as u32;
+                // Each lease, line and challenge may end at its own moment.
+                changes_at_most = 5 * NAMES.len() as u32;
             }
             Transition::Restart { down } => {
                 world.stop();
@@ -193,6 +307,11 @@ fn play(engine: Engine, history: &[Transition]) {
         assert!(rose <= changes_at_most, "serial rose by {rose} after {transition:?}");
         before = after;
     }
+}
+
+/// What a host's own key may.
+fn grant(host: Name) -> Grant {
+    Grant { holder: Holder::Host(host), hosts: Vec::new(), key: None, may: May::default() }
 }
 
 fn update(world: &World, tokens: &BTreeMap<usize, String>, host: usize, path: &str) -> String {
@@ -246,7 +365,9 @@ fn add(
             assert!(!model.hosts.contains_key(&host));
             tokens.insert(host, key.token);
             let heard = model.served;
-            model.hosts.insert(host, Modelled { v4: None, v6: None, ttl: 60, lease, heard });
+            let (lines, proofs) = (BTreeMap::new(), BTreeMap::new());
+            let (v4, v6, ttl) = (None, None, 60);
+            model.hosts.insert(host, Modelled { v4, v6, ttl, lease, heard, lines, proofs });
         }
         Ok(other) => panic!("{other:?}"),
         Err(_) => assert!(model.hosts.contains_key(&host)),
