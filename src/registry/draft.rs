@@ -124,10 +124,10 @@ impl Draft {
                 renewals.push((name.clone(), renewal));
                 outcome
             }
-            Fate::Changed(outcome, host) => {
+            Fate::Changed { outcome, host, renumber } => {
                 let cause =
                     Cause::Report { protocol: update.protocol, source: Some(update.source) };
-                self.together(|draft| draft.put_router(host, cause, now));
+                self.together(|draft| draft.put_router(host, renumber, cause, now));
                 outcome
             }
         }
@@ -192,13 +192,12 @@ impl Draft {
         Some(serial)
     }
 
-    /// Puts a host in its place, and, when its prefix is another one, gives
-    /// the members of its site theirs.
-    pub fn put_router(&mut self, host: Host, cause: Cause, now: Now) {
+    /// Puts a host in its place, and the members of its site, if they are to
+    /// follow, where its prefix says.
+    pub fn put_router(&mut self, host: Host, renumber: bool, cause: Cause, now: Now) {
         let (name, prefix) = (host.name.clone(), host.prefix);
-        let before = self.state.host(&name).and_then(|host| host.prefix);
         self.put_host(host, cause, now);
-        if let Some(prefix) = prefix.filter(|prefix| before != Some(*prefix)) {
+        if renumber {
             let members: Vec<Host> = self.state.members(&name).collect();
             for member in members {
                 self.renumber(member, prefix, now);
@@ -206,14 +205,20 @@ impl Draft {
         }
     }
 
-    /// Gives a member of a site its address under a prefix.
-    pub fn renumber(&mut self, member: Host, prefix: Ipv6Net, now: Now) {
-        let v6 = member.site.as_ref().and_then(|site| site.address(prefix));
+    /// Gives a member of a site its address under a prefix; `None`: there is
+    /// none any more.
+    pub fn renumber(&mut self, member: Host, prefix: Option<Ipv6Net>, now: Now) {
+        let place = member.site.as_ref().zip(prefix);
+        let v6 = place.and_then(|(site, prefix)| site.address(prefix));
         let addresses = Addresses { v6, ..member.addresses() };
-        if v6.is_some() && !self.state.is_blocked(&member) {
-            let presence = Presence::Present { addresses, heard: now.served };
-            self.put_host(Host { presence, ..member }, Cause::Renumbered, now);
+        if addresses == member.addresses() || self.state.is_blocked(&member) {
+            return;
         }
+        let presence = match addresses.is_empty() {
+            true => Presence::Offline { since: now.wall },
+            false => Presence::Present { addresses, heard: now.served },
+        };
+        self.put_host(Host { presence, ..member }, Cause::Renumbered, now);
     }
 
     /// Takes away what has ended of a host, and says its name if that was its

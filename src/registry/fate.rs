@@ -20,18 +20,23 @@ pub(super) enum Fate {
         /// The end of the lease as it is, if it has one.
         end: Option<Served>,
     },
-    /// It stands elsewhere from now on: the host as it will be. When its
-    /// prefix is another one, the members of its site are too.
-    Changed(Outcome, Host),
+    /// It stands elsewhere from now on.
+    Changed {
+        outcome: Outcome,
+        /// The host as it will be.
+        host: Host,
+        /// Whether the members of its site are to follow its prefix.
+        renumber: bool,
+    },
 }
 
 impl Fate {
     /// What the client is told.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Fate::Nothing(outcome) | Fate::Renewed { outcome, .. } | Fate::Changed(outcome, _) => {
-                *outcome
-            }
+            Fate::Nothing(outcome)
+            | Fate::Renewed { outcome, .. }
+            | Fate::Changed { outcome, .. } => *outcome,
         }
     }
 }
@@ -85,11 +90,11 @@ fn whole(
     }
     let mut host = Host {
         presence: presence.unwrap_or(host.presence),
-        prefix: prefix.or(host.prefix),
+        prefix: prefix.unwrap_or(host.prefix),
         last_report: Some(renewal.report),
         ..host
     };
-    if prefix.is_some_and(|prefix| {
+    if prefix.flatten().is_some_and(|prefix| {
         state
             .members(&host.name)
             .any(|member| member.site.is_some_and(|site| site.address(prefix).is_none()))
@@ -106,7 +111,7 @@ fn whole(
         }
         site.suffix = suffix_of(address, prefix);
     }
-    Fate::Changed(outcome, host)
+    Fate::Changed { outcome, host, renumber: prefix.is_some() }
 }
 
 /// A report of one of its lines.
@@ -124,7 +129,8 @@ fn of_line(
     match (outcome, records) {
         (_, Some(records)) => {
             let last_report = Some(renewal.report);
-            Fate::Changed(outcome, Host { records, last_report, ..host })
+            let host = Host { records, last_report, ..host };
+            Fate::Changed { outcome, host, renumber: false }
         }
         (Outcome::Kept(addresses), None) if !addresses.is_empty() => {
             let end = line_end(&host, line);

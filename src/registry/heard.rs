@@ -130,7 +130,7 @@ impl Heard {
                     outcomes.push(outcome);
                     renewed.push((name.clone(), end, renewal));
                 }
-                Fate::Changed(..) => return None,
+                Fate::Changed { .. } => return None,
             }
         }
         if update.protocol.is_all_or_none() && !outcomes.iter().all(Outcome::is_done) {

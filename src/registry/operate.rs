@@ -124,7 +124,7 @@ impl Draft {
             ));
         }
         let host = self.settled(Host::new(name.clone(), now.wall), settings, policies, now)?;
-        self.put_settled(host, command_cause(), now);
+        self.put_settled(host, settings, command_cause(), now);
         let key = key.then(|| {
             let key = self.new_key(Holder::Host(name.clone()), now);
             self.add_key(key)
@@ -143,7 +143,7 @@ impl Draft {
         let host = known_host(&self.state, name)?;
         let cause = if settings.addresses.is_some() { command_cause() } else { Cause::Setting };
         let host = self.settled(host, settings, policies, now)?;
-        self.put_settled(host, cause, now);
+        self.put_settled(host, settings, cause, now);
         let host = known_host(&self.state, name)?;
         Ok(Reply::Host(host_view(&self.state, &host, now)))
     }

@@ -2,7 +2,7 @@
 
 use ipnet::Ipv6Net;
 
-use super::command::{CommandError, SiteSetting};
+use super::command::{CommandError, HostSettings, SiteSetting};
 use super::draft::Draft;
 use super::operate::{Policies, known_host, refused};
 use super::state::State;
@@ -61,12 +61,20 @@ impl State {
 }
 
 impl Draft {
-    /// Puts a host in its place, and it and the members of its site where the
-    /// prefix says.
-    pub(super) fn put_settled(&mut self, host: Host, cause: Cause, now: Now) {
+    /// Puts a host with new settings in its place, and it or the members of
+    /// its site where the prefix says, if that is what was set.
+    pub(super) fn put_settled(
+        &mut self,
+        host: Host,
+        settings: &HostSettings,
+        cause: Cause,
+        now: Now,
+    ) {
         self.together(|draft| {
-            draft.put_router(host.clone(), cause, now);
-            draft.settle(&host, now);
+            draft.put_router(host.clone(), settings.prefix.is_some(), cause, now);
+            if settings.site.is_some() {
+                draft.settle(&host, now);
+            }
         });
     }
 
@@ -104,7 +112,7 @@ impl Draft {
         if let Some(prefix) = router.and_then(|router| router.prefix)
             && let Some(host) = self.state.host(&host.name)
         {
-            self.renumber(host, prefix, now);
+            self.renumber(host, Some(prefix), now);
         }
     }
 }

@@ -22,8 +22,9 @@ pub struct Decision {
     pub outcome: Outcome,
     /// Where the host stands from then on; `None`: where it stood.
     pub presence: Option<Presence>,
-    /// The prefix of the site it is the router of; `None`: as it was.
-    pub prefix: Option<Ipv6Net>,
+    /// The prefix of the site it is the router of, or that it has none any
+    /// more: its members are to follow. `None`: nothing new was said of it.
+    pub prefix: Option<Option<Ipv6Net>>,
 }
 
 impl Decision {
@@ -50,10 +51,12 @@ pub fn decide(host: &Host, report: &Report, policy: Policy, now: Now) -> Decisio
     // What a member of another host's site says of prefixes is its own
     // interface's, and nothing new.
     let prefix = match prefix {
-        Said::Is(prefix) if host.site.is_none() => Some(prefix.trunc()),
-        _ => None,
+        _ if host.site.is_some() => None,
+        Said::Is(prefix) => Some(Some(prefix.trunc())),
+        Said::Gone => Some(None),
+        Said::Nothing => None,
     };
-    if prefix.is_some_and(|prefix| !policy.allows_prefix(prefix)) {
+    if prefix.flatten().is_some_and(|prefix| !policy.allows_prefix(prefix)) {
         return Decision::only(Outcome::BadPrefix);
     }
     let wanted = Addresses { v4: v4.after(served.v4), v6: v6.after(served.v6) };
@@ -62,7 +65,7 @@ pub fn decide(host: &Host, report: &Report, policy: Policy, now: Now) -> Decisio
     }
     let presence = match host.presence {
         // A router that reports its prefix alone is heard, too.
-        _ if wanted.is_empty() && prefix.is_some() => {
+        _ if wanted.is_empty() && prefix.flatten().is_some() => {
             Some(Presence::Present { addresses: wanted, heard: now.served })
         }
         // Nothing was said of a host that is not there: a loopback address,
@@ -72,7 +75,9 @@ pub fn decide(host: &Host, report: &Report, policy: Policy, now: Now) -> Decisio
         _ if wanted.is_empty() => Some(Presence::Offline { since: now.wall }),
         _ => Some(Presence::Present { addresses: wanted, heard: now.served }),
     };
-    let prefix = prefix.filter(|prefix| host.prefix != Some(*prefix));
+    // Said again after a silence, it brings the members back.
+    let is_back = !matches!(host.presence, Presence::Present { .. });
+    let prefix = prefix.filter(|prefix| is_back || host.prefix != *prefix);
     let is_same = wanted == served && prefix.is_none();
     let outcome = if is_same { Outcome::Kept(served) } else { Outcome::Moved(wanted) };
     Decision { outcome, presence, prefix }
@@ -175,7 +180,7 @@ mod tests {
         let report = Report::Addresses { v4, v6, prefix: Said::Is(prefix) };
         let heard = Presence::Present { addresses: Addresses::NONE, heard: NOW.served };
         let first = decide(&host(Presence::Unheard), &report, Policy::default(), NOW);
-        assert_eq!((first.presence, first.prefix), (Some(heard), Some(prefix)));
+        assert_eq!((first.presence, first.prefix), (Some(heard), Some(Some(prefix))));
         let known = Host { prefix: Some(prefix), ..host(first.presence.unwrap()) };
         let again = decide(&known, &report, Policy::default(), NOW);
         assert_eq!((again.outcome, again.presence), (Outcome::Kept(Addresses::NONE), Some(heard)));

@@ -268,7 +268,12 @@ impl Play {
             let mut value = || *words.next().expect("a value follows");
             match *word {
                 "line" => line = Some(value().parse().unwrap()),
-                "prefix" => prefix = Said::Is(value().parse().unwrap()),
+                "prefix" => {
+                    prefix = match value() {
+                        "-" => Said::Gone,
+                        net => Said::Is(net.parse().unwrap()),
+                    }
+                }
                 "offline" => offline = true,
                 "at" => match value().parse().unwrap() {
                     IpAddr::V4(address) => v4 = Said::Is(address),
