@@ -13,12 +13,12 @@ use axum::response::Response;
 use super::language::{Answer, Asked, Language, Names, Request, Spoken, Task};
 use super::{Shared, content};
 use super::{
-    desec, docker_ddns, duckdns, dyndns1, dyndns2, dynv6, easydns, freedns, namecheap, noip,
-    signed, token_url,
+    challenge, desec, docker_ddns, duckdns, dyndns1, dyndns2, dynv6, easydns, freedns, he,
+    namecheap, noip, signed, token_url,
 };
-use crate::model::{Grant, Host, Name};
+use crate::model::{Grant, Host, Name, Protocol};
 use crate::registry::{Auth, State};
-use crate::update::{Hosts, Outcome, Report, Update};
+use crate::update::{Edit, Edited, Edits, Hosts, Outcome, RecordChange, Report, Update};
 
 /// Every update language. The order is WIRE.md's: whoever has a signature of
 /// its own comes before those that take what is left, and dyndns2 takes all.
@@ -31,6 +31,7 @@ pub const LANGUAGES: &[Language] = &[
     dyndns1::LANGUAGE,
     easydns::LANGUAGE,
     noip::LANGUAGE,
+    he::LANGUAGE,
     desec::LANGUAGE,
     token_url::LANGUAGE,
     dyndns2::LANGUAGE,
@@ -129,6 +130,14 @@ async fn decide(shared: &Shared, request: &Request, asked: &mut Asked) -> Answer
                 false => report(shared, &grant, updates).await,
             }
         }
+        Task::Challenge { hosts, change, protocol } => {
+            let names = state.meant(&grant, hosts);
+            match challenges(&names, change.as_ref(), *protocol, request.source.address) {
+                Ok(edits) => edit(shared, grant, edits).await,
+                Err(edited) => Answer::Edited(edited),
+            }
+        }
+        Task::Edit(edits) => edit(shared, grant, edits.clone()).await,
         Task::List(hosts) => Answer::Hosts(list(&state, &grant, hosts, shared.max_hosts)),
         Task::Nothing => Answer::Nothing,
     }
@@ -156,6 +165,29 @@ async fn report(shared: &Shared, grant: &Grant, updates: &[Update]) -> Answer {
         }
     }
     Answer::Outcomes(outcomes)
+}
+
+async fn edit(shared: &Shared, grant: Grant, edits: Edits) -> Answer {
+    match shared.registry.edit(grant, edits).await {
+        Ok(edited) => Answer::Edited(edited),
+        Err(_) => Answer::Unavailable,
+    }
+}
+
+/// The same change of the challenge of each host.
+fn challenges(
+    names: &[Option<Name>],
+    change: Option<&RecordChange>,
+    protocol: Protocol,
+    source: IpAddr,
+) -> Result<Edits, Edited> {
+    let change = change.ok_or(Edited::BadData)?;
+    let edits = names.iter().map(|name| {
+        let name = name.as_ref().and_then(challenge::at).ok_or(Edited::Unknown)?;
+        Ok(Edit { name, change: change.clone() })
+    });
+    let edits = edits.collect::<Result<Vec<_>, Edited>>()?;
+    Ok(Edits { requires: Vec::new(), edits, protocol, source })
 }
 
 /// What can be said before anything is changed: the hosts that would be
@@ -207,14 +239,17 @@ impl Asked {
                     *name = completed(state, grant, name);
                 }
             }
-            *hosts = Hosts::Listed(names);
+            // That none is named is told apart from a text that is no name.
+            if names.iter().any(Option::is_some) {
+                *hosts = Hosts::Listed(names);
+            }
         };
         match &mut self.task {
             Task::Report { updates, .. } => {
                 updates.iter_mut().for_each(|update| complete(&mut update.hosts));
             }
-            Task::List(hosts @ Hosts::Listed(_)) => complete(hosts),
-            Task::List(Hosts::Implied(_)) | Task::Nothing => {}
+            Task::Challenge { hosts, .. } | Task::List(hosts @ Hosts::Listed(_)) => complete(hosts),
+            Task::List(Hosts::Implied(_)) | Task::Edit(_) | Task::Nothing => {}
         }
     }
 }
@@ -256,6 +291,7 @@ fn note(language: &Language, request: &Request, asked: &Asked, answer: &Answer) 
     let kept = |outcome: &Outcome| matches!(outcome, Outcome::Kept(_));
     let is_news = match answer {
         Answer::Outcomes(outcomes) => !outcomes.iter().all(kept),
+        Answer::Edited(Edited::Done { changed }) => *changed,
         Answer::Hosts(_) | Answer::Nothing => false,
         _ => true,
     };

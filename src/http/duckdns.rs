@@ -11,14 +11,19 @@
 //! The body is `OK` or `KO` without a line end: lego and Home Assistant
 //! compare all of it. With `verbose=true` an `OK` is followed by a line each
 //! for IPv4, IPv6, and `UPDATED` or `NOCHANGE`. All hosts or none.
+//!
+//! With `txt` only the TXT record changes, and it stands at
+//! `_acme-challenge.<name>`, the one place where anybody looks for it;
+//! `txt=&clear=true`, with which lego and acme.sh clean up, takes it away and
+//! leaves the addresses alone.
 
 use axum::http::StatusCode;
 
 use super::language::{Answer, Asked, Language, Names, Request, Spoken, Task};
 use super::parameters::Parameters;
-use super::{credentials, hosts, spelling};
+use super::{challenge, credentials, hosts, spelling};
 use crate::model::{Addresses, Name, Protocol};
-use crate::update::{Hosts, Outcome, Report};
+use crate::update::{Edited, Hosts, Outcome, Report};
 
 /// DuckDNS.
 pub const LANGUAGE: Language = Language { name: "duckdns", is_meant, read, speak };
@@ -63,19 +68,21 @@ fn read(request: &Request) -> Asked {
     let mut hints = Vec::new();
     addressed.hint(&mut hints);
     let names: Vec<Option<Name>> = given.all("domains").flat_map(hosts::items).map(short).collect();
-    let report = match is_true(request, "clear") {
-        true => Report::Offline,
-        false => addressed.report,
-    };
+    let clear = is_true(request, "clear");
     let hosts = if names.is_empty() { Hosts::Implied(None) } else { Hosts::Listed(names) };
-    let update = request.update(Protocol::Duckdns, hosts, report);
-    Asked {
-        task: Task::Report { updates: vec![update], whole: true },
-        logins,
-        names: Names::Short,
-        spelling: addressed.spelling,
-        hints,
-    }
+    let task = match request.parameters.all("txt").next() {
+        None => {
+            let report = if clear { Report::Offline } else { addressed.report };
+            let update = request.update(Protocol::Duckdns, hosts, report);
+            Task::Report { updates: vec![update], whole: true }
+        }
+        Some(value) => {
+            let gone = clear || value.is_empty();
+            let change = if gone { Some(challenge::clear()) } else { challenge::set(value) };
+            Task::Challenge { hosts, change, protocol: Protocol::Duckdns }
+        }
+    };
+    Asked { task, logins, names: Names::Short, spelling: addressed.spelling, hints }
 }
 
 /// A name, with or without the rest of it.
@@ -94,15 +101,17 @@ fn speak(request: &Request, _: &Asked, answer: &Answer) -> Spoken {
         Answer::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
         _ => StatusCode::OK,
     };
-    let body =
-        match answer {
-            Answer::Outcomes(outcomes)
-                if outcomes.iter().all(|outcome| outcome.done().is_some()) =>
-            {
-                if is_true(request, "verbose") { verbose(outcomes) } else { "OK".into() }
-            }
-            _ => "KO".into(),
-        };
+    let verbosely = is_true(request, "verbose");
+    let done = |outcomes: &[Outcome]| outcomes.iter().all(|outcome| outcome.done().is_some());
+    let body = match answer {
+        Answer::Outcomes(outcomes) if done(outcomes) && verbosely => verbose(outcomes),
+        Answer::Outcomes(outcomes) if done(outcomes) => "OK".into(),
+        Answer::Edited(Edited::Done { changed }) if verbosely => {
+            format!("OK\n{}\n{}", challenge::plain(request), change(*changed))
+        }
+        Answer::Edited(Edited::Done { .. }) => "OK".into(),
+        _ => "KO".into(),
+    };
     Spoken::text(status, body)
 }
 
@@ -115,6 +124,10 @@ fn verbose(outcomes: &[Outcome]) -> String {
         "OK\n{}\n{}\n{}",
         text(first.v4.map(|v4| v4.to_string())),
         text(first.v6.map(|v6| v6.to_string())),
-        if moved { "UPDATED" } else { "NOCHANGE" }
+        change(moved)
     )
+}
+
+fn change(changed: bool) -> &'static str {
+    if changed { "UPDATED" } else { "NOCHANGE" }
 }

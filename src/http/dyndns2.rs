@@ -23,7 +23,7 @@ use super::language::{Answer, Asked, Language, Request, Spoken};
 use super::spelling::{self, Spelling};
 use super::{credentials, hosts, path};
 use crate::model::Protocol;
-use crate::update::Outcome;
+use crate::update::{Edited, Outcome};
 
 /// dyndns2.
 pub const LANGUAGE: Language = Language { name: "dyndns2", is_meant, read, speak };
@@ -62,12 +62,25 @@ pub fn words(answer: &Answer, spelling: &Spelling) -> (StatusCode, String) {
         Answer::Outcomes(outcomes) => {
             (StatusCode::OK, outcomes.iter().map(|outcome| line(outcome, spelling)).collect())
         }
+        Answer::Edited(edited) => (StatusCode::OK, format!("{}\n", edited_word(edited))),
         Answer::Hosts(_) | Answer::Nothing => (StatusCode::OK, String::new()),
         Answer::BadAuth => (StatusCode::UNAUTHORIZED, "badauth\n".into()),
         Answer::Blocked => (StatusCode::OK, "abuse\n".into()),
         Answer::TooManyHosts => (StatusCode::OK, "numhost\n".into()),
         Answer::BadMethod => (StatusCode::METHOD_NOT_ALLOWED, "badagent\n".into()),
         Answer::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "911\n".into()),
+    }
+}
+
+/// What dyndns2 would say of changes of records.
+fn edited_word(edited: &Edited) -> &'static str {
+    match edited {
+        Edited::Done { changed: true } => "good",
+        Edited::Done { changed: false } => "nochg",
+        Edited::Unknown => "nohost",
+        Edited::NotAllowed => "!donator",
+        Edited::Blocked => "abuse",
+        Edited::BadAddress | Edited::BadData | Edited::TooMany | Edited::Failed(_) => "dnserr",
     }
 }
 

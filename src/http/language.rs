@@ -19,7 +19,7 @@ use super::proxies::Source;
 use super::spelling::Spelling;
 use crate::model::Protocol;
 use crate::registry::Login;
-use crate::update::{Hosts, Outcome, Report, Update};
+use crate::update::{Edited, Edits, Hosts, Outcome, RecordChange, Report, Update};
 
 /// One update language.
 #[derive(Clone, Copy)]
@@ -120,6 +120,19 @@ pub enum Task {
         /// All hosts or none (DuckDNS).
         whole: bool,
     },
+    /// To change the TXT record at `_acme-challenge` of these hosts, and
+    /// nothing else; `None`: to what no record can hold.
+    Challenge {
+        /// In the order asked.
+        hosts: Hosts,
+        /// What becomes of it.
+        change: Option<RecordChange>,
+        /// By which protocol.
+        protocol: Protocol,
+    },
+    /// To change records, all or none.
+    #[allow(dead_code, reason = "for the languages of certificate clients")]
+    Edit(Edits),
     /// Which of these hosts the login is good for, and where they are; all of
     /// them when none is named.
     List(Hosts),
@@ -144,6 +157,8 @@ pub enum Answer {
     /// The outcome of each host, in the order asked. The hosts themselves
     /// stand in [`Task::Report`], completed.
     Outcomes(Vec<Outcome>),
+    /// What became of changes of records.
+    Edited(Edited),
     /// The hosts asked for, in the order of their names.
     Hosts(Vec<crate::model::Host>),
     /// [`Task::Nothing`] was done.
@@ -209,8 +224,8 @@ impl Asked {
     pub fn hosts(&self) -> Vec<&Hosts> {
         match &self.task {
             Task::Report { updates, .. } => updates.iter().map(|update| &update.hosts).collect(),
-            Task::List(hosts) => vec![hosts],
-            Task::Nothing => Vec::new(),
+            Task::Challenge { hosts, .. } | Task::List(hosts) => vec![hosts],
+            Task::Edit(_) | Task::Nothing => Vec::new(),
         }
     }
 }

@@ -12,6 +12,7 @@
 //! the whole answer, headers included.
 
 mod accept;
+mod challenge;
 mod checkip;
 mod credentials;
 mod desec;
@@ -23,6 +24,7 @@ mod dyndns2;
 mod dynv6;
 mod easydns;
 mod freedns;
+mod he;
 mod hint;
 mod hosts;
 mod language;
