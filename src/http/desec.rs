@@ -36,7 +36,7 @@ fn further(parameter: &str) -> Option<(&'static str, &str)> {
 
 fn read(request: &Request) -> Asked {
     let mut asked = dyndns2::read(request).spoken_as(Protocol::Desec);
-    let Task::Report { updates, .. } = &mut asked.task else { return asked };
+    let Task::Report(updates) = &mut asked.task else { return asked };
     let named = !request.parameters.iter().all(|(name, _)| further(name).is_some());
     let plain = ["hostname", "myip", "myipv4", "myipv6", "ipv6", "host_id"];
     if !named || plain.iter().all(|name| !request.parameters.has(name)) {
@@ -74,7 +74,7 @@ fn by_name(parameters: &Parameters) -> Vec<(&str, Parameters)> {
 /// As dyndns2, each line with the addresses of its own host.
 fn speak(request: &Request, asked: &Asked, answer: &Answer) -> Spoken {
     let (status, mut body) = dyndns2::words(answer, &asked.spelling);
-    if let (Answer::Outcomes(outcomes), Task::Report { updates, .. }) = (answer, &asked.task) {
+    if let (Answer::Outcomes(outcomes), Task::Report(updates)) = (answer, &asked.task) {
         let further = by_name(&request.parameters);
         let own = updates.len() - further.len().min(updates.len());
         let of = |update: &Update| match &update.hosts {
@@ -104,7 +104,7 @@ mod tests {
             "",
             "",
         ));
-        let Task::Report { updates, whole: false } = asked.task else { panic!() };
+        let Task::Report(updates) = asked.task else { panic!() };
         let name = |text: &str| Some(text.parse::<Name>().unwrap());
         let hosts: Vec<Hosts> = updates.iter().map(|update| update.hosts.clone()).collect();
         let listed = |text| Hosts::Listed(vec![name(text)]);

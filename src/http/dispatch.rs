@@ -18,7 +18,7 @@ use super::{
 };
 use crate::model::{Grant, Host, Name, Protocol};
 use crate::registry::{Auth, State};
-use crate::update::{Edit, Edited, Edits, Hosts, Outcome, RecordChange, Report, Update};
+use crate::update::{Edit, Edited, Edits, Hosts, Outcome, RecordChange, Update};
 
 /// Every update language. The order is WIRE.md's: whoever has a signature of
 /// its own comes before those that take what is left, and dyndns2 takes all.
@@ -123,13 +123,7 @@ async fn decide(shared: &Shared, request: &Request, asked: &mut Asked) -> Answer
     let state = shared.registry.state();
     asked.complete(&state, &grant);
     match &asked.task {
-        Task::Report { updates, whole } => {
-            let refused = refusals(&state, &grant, updates);
-            match *whole && !refused.is_empty() {
-                true => Answer::Outcomes(refused),
-                false => report(shared, &grant, updates).await,
-            }
-        }
+        Task::Report(updates) => report(shared, &grant, updates).await,
         Task::Challenge { hosts, change, protocol } => {
             let names = state.meant(&grant, hosts);
             match challenges(&names, change.as_ref(), *protocol, request.source.address) {
@@ -190,30 +184,6 @@ fn challenges(
     Ok(Edits { requires: Vec::new(), edits, protocol, source })
 }
 
-/// What can be said before anything is changed: the hosts that would be
-/// refused whatever their addresses are, and addresses that could not be read.
-/// (What a zone's policy refuses, it refuses for all of its hosts; only hosts
-/// of two zones with two policies can still part company after this.)
-fn refusals(state: &State, grant: &Grant, updates: &[Update]) -> Vec<Outcome> {
-    let refusal = |update: &Update, name: &Option<Name>| {
-        let Some(name) = name else { return Some(Outcome::NotAName) };
-        let host = state.host(name).filter(|host| state.covers(grant, host));
-        let Some(host) = host else { return Some(Outcome::Unknown) };
-        if state.is_blocked(&host) {
-            return Some(Outcome::Blocked);
-        }
-        if !grant.may.addresses {
-            return Some(Outcome::NotAllowed);
-        }
-        (update.report == Report::Unreadable).then_some(Outcome::BadAddress)
-    };
-    let meant = updates.iter().map(|update| (update, state.meant(grant, &update.hosts)));
-    let refused = meant.map(|(update, names)| {
-        names.iter().filter_map(|name| refusal(update, name)).collect::<Vec<_>>()
-    });
-    refused.flatten().collect()
-}
-
 /// The hosts of a grant, or those of them that are named; at most `most`.
 fn list(state: &State, grant: &Grant, hosts: &Hosts, most: usize) -> Vec<Host> {
     let mut found: Vec<Host> = match hosts {
@@ -245,7 +215,7 @@ impl Asked {
             }
         };
         match &mut self.task {
-            Task::Report { updates, .. } => {
+            Task::Report(updates) => {
                 updates.iter_mut().for_each(|update| complete(&mut update.hosts));
             }
             Task::Challenge { hosts, .. } | Task::List(hosts @ Hosts::Listed(_)) => complete(hosts),

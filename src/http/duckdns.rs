@@ -74,7 +74,7 @@ fn read(request: &Request) -> Asked {
         None => {
             let report = if clear { Report::Offline } else { addressed.report };
             let update = request.update(Protocol::Duckdns, hosts, report);
-            Task::Report { updates: vec![update], whole: true }
+            Task::Report(vec![update])
         }
         Some(value) => {
             let gone = clear || value.is_empty();
@@ -102,7 +102,7 @@ fn speak(request: &Request, _: &Asked, answer: &Answer) -> Spoken {
         _ => StatusCode::OK,
     };
     let verbosely = is_true(request, "verbose");
-    let done = |outcomes: &[Outcome]| outcomes.iter().all(|outcome| outcome.done().is_some());
+    let done = |outcomes: &[Outcome]| outcomes.iter().all(Outcome::is_done);
     let body = match answer {
         Answer::Outcomes(outcomes) if done(outcomes) && verbosely => verbose(outcomes),
         Answer::Outcomes(outcomes) if done(outcomes) => "OK".into(),

@@ -31,7 +31,7 @@ fn read(request: &Request) -> Asked {
 fn speak(_: &Request, asked: &Asked, answer: &Answer) -> Spoken {
     let (status, words) = dyndns2::words(answer, &asked.spelling);
     let (title, code) = match answer {
-        Answer::Outcomes(outcomes) => match outcomes.iter().find(|one| one.done().is_none()) {
+        Answer::Outcomes(outcomes) => match outcomes.iter().find(|one| !one.is_done()) {
             None if outcomes.iter().any(|one| matches!(one, Outcome::Moved(_))) => {
                 ("Updated", "NOERROR")
             }

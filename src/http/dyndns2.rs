@@ -120,7 +120,7 @@ mod tests {
     }
 
     fn hosts_of(asked: Asked) -> Hosts {
-        let Task::Report { updates, whole: false } = asked.task else { panic!("{asked:?}") };
+        let Task::Report(updates) = asked.task else { panic!("{asked:?}") };
         assert_eq!(updates.len(), 1);
         updates.into_iter().next().unwrap().hosts
     }

@@ -85,7 +85,7 @@ fn six_to_four(v4: Option<Ipv4Addr>, name: &str) -> String {
 
 fn speak(_: &Request, _: &Asked, answer: &Answer) -> Spoken {
     let (status, body) = match answer {
-        Answer::Outcomes(outcomes) => match outcomes.iter().find(|one| one.done().is_none()) {
+        Answer::Outcomes(outcomes) => match outcomes.iter().find(|one| !one.is_done()) {
             None if outcomes.iter().any(|one| matches!(one, Outcome::Moved(_))) => {
                 (StatusCode::OK, "addresses updated")
             }

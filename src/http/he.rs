@@ -33,7 +33,7 @@ fn is_meant(request: &Request) -> bool {
 fn read(request: &Request) -> Asked {
     let mut asked = dyndns2::read(request).spoken_as(Protocol::He);
     if let Some(value) = request.parameters.all("txt").next()
-        && let Task::Report { updates, .. } = &mut asked.task
+        && let Task::Report(updates) = &mut asked.task
     {
         let hosts = updates.remove(0).hosts;
         let change =
@@ -53,10 +53,8 @@ fn speak(request: &Request, asked: &Asked, answer: &Answer) -> Spoken {
                 outcome => dyndns2::line(outcome, &asked.spelling),
             })
             .collect(),
-        Answer::Edited(Edited::Done { changed }) => {
-            let word = if *changed { "good" } else { "nochg" };
-            format!("{word} {}\n", challenge::plain(request))
-        }
+        // Always `good`: acme.sh sets its value again where it finds it set.
+        Answer::Edited(Edited::Done { .. }) => format!("good {}\n", challenge::plain(request)),
         _ => return Spoken::text(status, words),
     };
     Spoken::text(StatusCode::OK, body)

@@ -113,13 +113,8 @@ pub struct Asked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
     /// To report addresses. Several updates where the hosts of one request
-    /// have different addresses.
-    Report {
-        /// In the order of their hosts in the answer.
-        updates: Vec<Update>,
-        /// All hosts or none (DuckDNS).
-        whole: bool,
-    },
+    /// have different addresses, in the order of their hosts in the answer.
+    Report(Vec<Update>),
     /// To change the TXT record at `_acme-challenge` of these hosts, and
     /// nothing else; `None`: to what no record can hold.
     Challenge {
@@ -204,7 +199,7 @@ impl Asked {
     /// One report for some hosts.
     pub fn report(update: Update, logins: Vec<Login>, spelling: Spelling) -> Asked {
         Asked {
-            task: Task::Report { updates: vec![update], whole: false },
+            task: Task::Report(vec![update]),
             logins,
             names: Names::Absolute,
             spelling,
@@ -214,7 +209,7 @@ impl Asked {
 
     /// The same in another language than it was read as.
     pub fn spoken_as(mut self, protocol: Protocol) -> Asked {
-        if let Task::Report { updates, .. } = &mut self.task {
+        if let Task::Report(updates) = &mut self.task {
             updates.iter_mut().for_each(|update| update.protocol = protocol);
         }
         self
@@ -223,7 +218,7 @@ impl Asked {
     /// The hosts it names, in the order asked.
     pub fn hosts(&self) -> Vec<&Hosts> {
         match &self.task {
-            Task::Report { updates, .. } => updates.iter().map(|update| &update.hosts).collect(),
+            Task::Report(updates) => updates.iter().map(|update| &update.hosts).collect(),
             Task::Challenge { hosts, .. } | Task::List(hosts) => vec![hosts],
             Task::Edit(_) | Task::Nothing => Vec::new(),
         }

@@ -28,7 +28,7 @@ fn read(request: &Request) -> Asked {
     let mut asked = dyndns2::read(request);
     let listed = request.parameters.all(HOST).flat_map(hosts::items).map(hosts::host);
     let listed: Vec<_> = listed.collect();
-    if let Task::Report { updates, .. } = &mut asked.task
+    if let Task::Report(updates) = &mut asked.task
         && !listed.is_empty()
     {
         updates.iter_mut().for_each(|update| update.hosts = Hosts::Listed(listed.clone()));

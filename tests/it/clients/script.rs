@@ -99,6 +99,10 @@ impl Script {
                 connection = None;
             }
         }
+        // FreeDNS's list has them in its URLs.
+        for (name, token) in &provider.tokens {
+            seen = seen.replace(token, &format!("{{{name}}}"));
+        }
         seen
     }
 }

@@ -26,8 +26,8 @@ pub fn check(name: &str, request: &[u8], head: &str, body: &str, closed: bool) {
     if request.contains("\nconnection: close") && !closed {
         fault("not closed although asked to");
     }
-    // GNU wget, uclient-fetch.
-    if (body == "badauth\n") != (status == "401")
+    // GNU wget, uclient-fetch. Other languages have other words for it.
+    if body == "badauth\n" && status != "401"
         || (status == "401") != has("Www-Authenticate: Basic realm=\"")
     {
         fault("badauth, 401 and the Basic challenge belong together");
@@ -46,10 +46,15 @@ pub fn check(name: &str, request: &[u8], head: &str, body: &str, closed: bool) {
         if !body.lines().all(is_dyndns2) || !body.ends_with('\n') {
             fault("something beside one line a host");
         }
-        // ez-ipupdate, pfSense, awk: `good` and the address, and no more.
+        // ez-ipupdate, pfSense, awk: `good` and the address, and no more. (Or
+        // the value of the TXT record that was set.)
         for line in body.lines().filter(|line| line.contains(' ')) {
             let (_, addresses) = line.split_once(' ').expect("it has a blank");
-            let spelled = |c: char| c.is_ascii_hexdigit() || ".:,".contains(c);
+            let is_txt = request.contains("txt=");
+            let spelled = |c: char| match is_txt {
+                true => c.is_ascii_alphanumeric() || "-_".contains(c),
+                false => c.is_ascii_hexdigit() || ".:,".contains(c),
+            };
             if addresses.is_empty() || !addresses.chars().all(spelled) {
                 fault("no address after the word");
             }
