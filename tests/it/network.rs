@@ -213,6 +213,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("unbound", "unbound"),
     ("chromium", "chromium"),
     ("openssl", "openssl"),
+    ("named", "bind9"),
+    ("knotd", "knot"),
     ("cc", "gcc"),
 ];
 

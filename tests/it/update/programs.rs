@@ -20,7 +20,7 @@ impl Scene {
         let server = Server::new();
         server.host(HOME, &["192.0.2.1"], None);
         server.host("nas.dyn.example.org", &["192.0.2.2"], None);
-        let (id, secret) = server.key(HOME);
+        let (id, secret) = server.key(HOME, "addresses,acme");
         Scene { server, key: id.0, secret: data_encoding::BASE64.encode(&secret) }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use truename::dns::{self, Options};
-use truename::model::{Addresses, Holder, KeyId, May, Name};
+use truename::model::{Addresses, Holder, KeyId, Name};
 use truename::registry::{Command, HostSettings, Purpose, Reply};
 use truename::store::Engine;
 
@@ -84,15 +84,19 @@ impl Server {
         self.world.command(command).unwrap();
     }
 
-    /// A key of a host or an account, its name and its secret.
-    pub fn key(&self, holder: &str) -> (KeyId, [u8; 32]) {
+    pub fn account(&self, name: &str) {
+        let command = Command::AccountAdd { name: name.parse().unwrap(), password: None };
+        self.world.command(command).unwrap();
+    }
+
+    /// A key of a host or an account that may do this, its name and its secret.
+    pub fn key(&self, holder: &str, may: &str) -> (KeyId, [u8; 32]) {
         let holder = match holder.contains('.') {
             true => Holder::Host(holder.parse::<Name>().unwrap()),
             false => Holder::Account(holder.parse().unwrap()),
         };
         let (hosts, networks, label) = (vec![], vec![], String::new());
-        let may = May::default();
-        let command = Command::KeyAdd { holder, hosts, networks, label, may };
+        let command = Command::KeyAdd { holder, hosts, networks, label, may: may.parse().unwrap() };
         let Ok(Reply::KeyAdded(key)) = self.world.command(command) else { panic!("no key") };
         let id = key.key.id;
         let source = Ipv4Addr::LOCALHOST.into();
