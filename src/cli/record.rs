@@ -27,7 +27,7 @@ A CNAME stands in for the addresses of its host until it is removed.")]
         rtype: RecordType,
         /// Its data, as in a zone file; names in full
         #[arg(required = true, value_name = "DATA")]
-        data: Vec<String>,
+        words: Vec<String>,
         /// Seconds it may be cached [default: the host's]
         #[arg(long, value_name = "SECONDS")]
         ttl: Option<u32>,
@@ -46,7 +46,7 @@ A CNAME stands in for the addresses of its host until it is removed.")]
         rtype: Option<RecordType>,
         /// Only the one with this data
         #[arg(value_name = "DATA")]
-        data: Vec<String>,
+        words: Vec<String>,
     },
     /// List the records of a host and of the names below it
     List {
@@ -60,20 +60,20 @@ impl RecordVerb {
     /// What the server is asked.
     pub fn command(self) -> Result<Command, Failure> {
         let (name, change) = match self {
-            RecordVerb::Add { name, rtype, data, ttl, keep } => {
-                let rdata = data_from_words(rtype, &data)?;
+            RecordVerb::Add { name, rtype, words, ttl, keep } => {
+                let rdata = data_from_words(rtype, &words)?;
                 let keep = match keep {
                     Some(Lease::For(span)) => Some(span),
                     Some(Lease::Never) | None => None,
                 };
                 (name, RecordChange::Add { rtype, ttl, rdata, keep, newest: None })
             }
-            RecordVerb::Remove { name, rtype: None, data: _ } => (name, RecordChange::RemoveName),
-            RecordVerb::Remove { name, rtype: Some(rtype), data } if data.is_empty() => {
+            RecordVerb::Remove { name, rtype: None, words: _ } => (name, RecordChange::RemoveName),
+            RecordVerb::Remove { name, rtype: Some(rtype), words } if words.is_empty() => {
                 (name, RecordChange::RemoveSet { rtype })
             }
-            RecordVerb::Remove { name, rtype: Some(rtype), data } => {
-                (name, RecordChange::Remove { rtype, rdata: data_from_words(rtype, &data)? })
+            RecordVerb::Remove { name, rtype: Some(rtype), words } => {
+                (name, RecordChange::Remove { rtype, rdata: data_from_words(rtype, &words)? })
             }
             RecordVerb::List { host } => return Ok(Command::Records { host }),
         };

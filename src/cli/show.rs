@@ -21,7 +21,7 @@ pub fn reply(reply: &Reply, now: Timestamp, truename: &str) -> String {
         Reply::Key(view) => key(view),
         Reply::Keys(views) => keys(views),
         Reply::Secret { id, purpose, secret } => key_secret(id, *purpose, secret),
-        Reply::Records(list) => records(list),
+        Reply::Records { records: list, end_in } => records(list, end_in),
         Reply::History(changes) => history(changes),
         Reply::Imported(_) => String::new(),
         Reply::Why(views) => super::why::requests(views, now),
@@ -81,28 +81,31 @@ fn host(view: &HostView, now: Timestamp) -> String {
     let mut text = format!("{}\n{}", host.name.without_dot(), facts(&lines));
     if !host.records.is_empty() {
         text += "\n";
-        text += &records(&host.records);
+        text += &records(&host.records, &view.records_end_in);
     }
     text
 }
 
-fn records(list: &[HostRecord]) -> String {
+fn records(list: &[HostRecord], end_in: &[Option<u64>]) -> String {
     if list.is_empty() {
         return "It has no records beside its addresses.\n".to_owned();
     }
+    let end_in = end_in.iter().copied().chain(std::iter::repeat(None));
     let rows: Vec<_> = list
         .iter()
-        .map(|record| {
+        .zip(end_in)
+        .map(|(record, end_in)| {
             [
                 record.name.without_dot(),
                 record.ttl.to_string(),
                 record.rtype.to_string(),
                 record.line.as_ref().map_or("-".to_owned(), ToString::to_string),
+                end_in.map_or("-".to_owned(), |seconds| format!("in {}", about(seconds))),
                 data_to_text(record.rtype, &record.rdata),
             ]
         })
         .collect();
-    table(["NAME", "TTL", "TYPE", "LINE", "DATA"], &rows)
+    table(["NAME", "TTL", "TYPE", "LINE", "ENDS", "DATA"], &rows)
 }
 
 /// The secret, and how its users write it.

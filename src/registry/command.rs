@@ -270,7 +270,12 @@ pub enum Reply {
         secret: String,
     },
     /// Records of a host.
-    Records(Vec<HostRecord>),
+    Records {
+        /// The records.
+        records: Vec<HostRecord>,
+        /// Seconds until each of them ends; `None`: it does not.
+        end_in: Vec<Option<u64>>,
+    },
     /// Changes, latest first.
     History(Vec<Change>),
     /// The last requests, latest first.
@@ -297,6 +302,9 @@ pub struct HostView {
     pub lapses_in: Option<u64>,
     /// The public numbers of its own keys.
     pub keys: Vec<KeyId>,
+    /// Seconds until each of its records ends; `None`: it does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records_end_in: Vec<Option<u64>>,
 }
 
 /// An account as operators see it.

@@ -277,7 +277,11 @@ impl Registry {
                 };
                 Ok(Reply::Secret { id, purpose, secret })
             }
-            Command::Records { host } => Ok(Reply::Records(known_host(&state, &host)?.records)),
+            Command::Records { host } => {
+                let records = known_host(&state, &host)?.records;
+                let end_in = view::end_in(&records, now);
+                Ok(Reply::Records { records, end_in })
+            }
             Command::History { host } => {
                 let host = known_host(&state, &host)?;
                 Ok(Reply::History(view::history(&*self.0.store, &host)?))

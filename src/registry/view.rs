@@ -3,7 +3,9 @@
 use super::command::{AccountView, CommandError, HostView, KeyView, Status, ZoneStatus};
 use super::rows;
 use super::state::State;
-use crate::model::{Account, AccountName, Change, Holder, Host, Key, KeyId, Name, Now, Served};
+use crate::model::{
+    Account, AccountName, Change, Holder, Host, HostRecord, Key, KeyId, Name, Now, Served,
+};
 use crate::store::{Store, StoreError};
 
 pub(super) fn host_view(state: &State, host: &Host, now: Now) -> HostView {
@@ -14,7 +16,14 @@ pub(super) fn host_view(state: &State, host: &Host, now: Now) -> HostView {
         effective_lease: state.lease_of(host),
         lapses_in: state.lease_end(host).map(|end| end.since(now.served).as_secs()),
         keys: key_ids(state, &Holder::Host(host.name.clone())),
+        records_end_in: end_in(&host.records, now),
     }
+}
+
+/// Seconds until each record ends.
+pub(super) fn end_in(records: &[HostRecord], now: Now) -> Vec<Option<u64>> {
+    let left = |until: Served| until.since(now.served).as_secs();
+    records.iter().map(|record| record.until.map(left)).collect()
 }
 
 /// The public numbers of somebody's keys, in order.

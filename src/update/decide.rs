@@ -112,6 +112,7 @@ impl Policy {
     pub fn allows_prefix(self, prefix: Ipv6Net) -> bool {
         (SHORTEST_PREFIX..=LONGEST_PREFIX).contains(&prefix.prefix_len())
             && !prefix.network().is_unspecified()
+            && !prefix.network().is_unicast_link_local()
             && self.allows(IpAddr::V6(prefix.network()))
     }
 }

@@ -239,17 +239,16 @@ impl Play {
 
     fn records(&self, name: &str) -> Result<String, String> {
         let reply = self.world.command(Command::Records { host: name.parse().unwrap() });
-        let Reply::Records(records) = reply.map_err(|error| error.to_string())? else {
+        let Reply::Records { records, end_in } = reply.map_err(|error| error.to_string())? else {
             panic!("records are answered with records")
         };
-        let now = self.world.registry().now().served;
         let mut text = String::new();
-        for record in records {
+        for (record, end_in) in records.into_iter().zip(end_in) {
             let data = data_to_text(record.rtype, &record.rdata);
             write!(text, "{} {} {} {data}", record.name.without_dot(), record.ttl, record.rtype)
                 .unwrap();
-            if let Some(until) = record.until {
-                write!(text, " for {}s", until.since(now).as_secs()).unwrap();
+            if let Some(seconds) = end_in {
+                write!(text, " for {seconds}s").unwrap();
             }
             if let Some(line) = record.line {
                 write!(text, " line {line}").unwrap();
