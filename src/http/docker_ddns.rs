@@ -80,11 +80,11 @@ fn speak(request: &Request, asked: &Asked, answer: &Answer) -> Spoken {
             ),
         };
     }
-    // Only what is a name is repeated: anybody may have written the rest.
-    let names: Vec<&str> = domains(request)
-        .into_iter()
-        .filter(|domain| hosts::label_or_host(domain).is_some())
-        .collect();
+    // Only names of hosts are repeated: anybody may have written the rest.
+    let names: Vec<&str> = match trouble {
+        None => domains(request),
+        Some(_) => Vec::new(),
+    };
     let last = names.last().copied().unwrap_or_default();
     let kind = if address.contains(':') { "AAAA" } else { "A" };
     let message = match trouble {

@@ -13,6 +13,7 @@ mod dig;
 mod faults;
 mod faults_daemon;
 mod fuzz;
+mod http_fuzz;
 mod model;
 mod network;
 mod operator;

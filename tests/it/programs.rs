@@ -6,6 +6,7 @@
 mod ddclient;
 mod fetchers;
 mod inadyn;
+mod protocols;
 mod settings;
 
 use std::path::{Path, PathBuf};

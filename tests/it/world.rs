@@ -225,6 +225,23 @@ impl World {
         self.respond(request.body(Body::from(body.to_owned())).unwrap(), from)
     }
 
+    /// Any request; `None` for one that cannot be made.
+    pub fn request(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+        from: IpAddr,
+    ) -> Option<(u16, String)> {
+        let mut request = Request::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).ok()?;
+        Some(self.respond(request, from))
+    }
+
     fn respond(&self, mut request: Request<Body>, from: IpAddr) -> (u16, String) {
         request.extensions_mut().insert(ConnectInfo(SocketAddr::new(from, 40_000)));
         let router = self.running.as_ref().expect("the server runs").1.clone();
