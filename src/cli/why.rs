@@ -104,11 +104,13 @@ fn request(view: &View, now: Timestamp) -> String {
     let mut lines = vec![("from", from), ("protocol", protocol)];
     several(&mut lines, "request", view.request.lines().map(str::to_owned));
     several(&mut lines, "answer", view.answer.lines().map(str::to_owned));
-    let one = view.why.len() == 1;
+    // What holds for all of its hosts is said once.
+    let one = view.why.iter().all(|why| why.rule == view.why[0].rule);
     let whys = view.why.iter().map(|why| match &why.host {
         Some(host) if !one => format!("{}: {}", host.without_dot(), why.rule),
         _ => why.rule.clone(),
     });
+    let whys = whys.take(if one { 1 } else { usize::MAX });
     several(&mut lines, "why", whys);
     several(&mut lines, "advice", view.advice.iter().flat_map(|advice| wrapped(advice)));
     text + &facts(&lines)

@@ -22,9 +22,11 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use super::remember;
 use super::seats::{Seat, Seats};
 use super::tolerant::Tolerant;
 use super::{Encrypted, Options, peer, router};
+use crate::recent::Rule;
 use crate::registry::Registry;
 
 /// Clients that wait in the kernel to be accepted.
@@ -163,6 +165,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 #[derive(Clone)]
 struct Service {
     router: Router,
+    registry: Registry,
     seats: Seats,
     read_time: Duration,
     life_time: Duration,
@@ -172,7 +175,8 @@ struct Service {
 impl Service {
     fn new(options: &Options, registry: Registry, stopped: watch::Receiver<bool>) -> Service {
         Service {
-            router: router(options, registry),
+            router: router(options, registry.clone()),
+            registry,
             seats: Seats::new(options.connections),
             read_time: options.read_time,
             life_time: options.life_time,
@@ -220,6 +224,13 @@ fn is_clients_own(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
+/// Whether TLS failed because what came is none at all.
+fn is_plain(error: &io::Error) -> bool {
+    use rustls::{Error, InvalidMessage};
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<Error>());
+    matches!(error, Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)))
+}
+
 /// A client's connection.
 struct Connection {
     seat: Arc<Seat>,
@@ -243,6 +254,10 @@ impl Connection {
                     Ok(Ok(stream)) => self.serve(stream, service).await,
                     Ok(Err(error)) => {
                         tracing::debug!(peer = %self.address, %error, "no TLS with this client");
+                        if is_plain(&error) {
+                            let peer = self.address.ip();
+                            remember::no_http(&service.registry, peer, Rule::PlainOnTls);
+                        }
                     }
                     Err(_) => {}
                 }
@@ -254,7 +269,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let Service { router, read_time, life_time, mut stopped, .. } = service;
+        let Service { router, registry, read_time, life_time, mut stopped, .. } = service;
         let peer = peer(self.address);
         let is_tls = self.tls.is_some();
         let seat = self.seat.clone();
@@ -299,6 +314,9 @@ impl Connection {
             }
         };
         if let Err(error) = ended {
+            if error.is_parse() && !is_tls {
+                remember::no_http(&registry, self.address.ip(), Rule::TlsOnPlain);
+            }
             tracing::debug!(peer = %self.address, %error, "an HTTP connection broke off");
         }
     }

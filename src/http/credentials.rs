@@ -16,13 +16,13 @@ use crate::registry::Login;
 const MAX_LOGINS: usize = 6;
 
 /// The names of a user parameter.
-const USER: [&str; 5] = ["username", "user", "login", "u", "usr"];
+pub const USER: [&str; 5] = ["username", "user", "login", "u", "usr"];
 
 /// The names of a parameter that holds a secret.
-const SECRET: [&str; 9] = ["password", "pass", "pwd", "pw", "p", "token", "key", "k", "secret"];
+pub const SECRET: [&str; 9] = ["password", "pass", "pwd", "pw", "p", "token", "key", "k", "secret"];
 
 /// What clients put into the password field when the token is in the user's.
-const NO_PASSWORD: [&str; 9] =
+pub const NO_PASSWORD: [&str; 9] =
     ["x", "-", "*", "none", "null", "token", "unused", "anything", "password"];
 
 /// Every login a request may mean, likeliest first, without duplicates.

@@ -14,7 +14,7 @@ use super::language::{Answer, Asked, Language, Names, Request, Spoken, Task};
 use super::{Shared, content};
 use super::{
     challenge, desec, docker_ddns, duckdns, dyndns1, dyndns2, dynv6, easydns, freedns, he,
-    namecheap, noip, signed, token_url,
+    namecheap, noip, remember, signed, token_url,
 };
 use crate::model::{Grant, Host, Name, Protocol};
 use crate::registry::{Auth, State};
@@ -79,9 +79,11 @@ pub fn language(protocols: &Protocols, request: &Request) -> Option<&'static Lan
 /// Reads a request, does what it asks, and answers.
 pub async fn respond(shared: &Shared, language: &Language, request: &Request) -> Response {
     let mut asked = (language.read)(request);
-    let answer = decide(shared, request, &mut asked).await;
+    let mut grant = None;
+    let answer = decide(shared, request, &mut asked, &mut grant).await;
     let spoken = (language.speak)(request, &asked, &answer);
     note(language, request, &asked, &answer);
+    remember::update(shared, request, &asked, grant.as_ref(), &answer, &spoken);
     let Spoken { status, kind, body } = spoken;
     let mut response = content(status, kind, body);
     let headers = response.headers_mut();
@@ -102,7 +104,12 @@ pub async fn respond(shared: &Shared, language: &Language, request: &Request) ->
 
 /// From the method to the answer, in the order of WIRE.md §1. Nothing before
 /// the credentials are right asks the registry for anything.
-async fn decide(shared: &Shared, request: &Request, asked: &mut Asked) -> Answer {
+async fn decide(
+    shared: &Shared,
+    request: &Request,
+    asked: &mut Asked,
+    granted: &mut Option<Grant>,
+) -> Answer {
     if !matches!(request.head.method, Method::GET | Method::POST) {
         return Answer::BadMethod;
     }
@@ -113,6 +120,7 @@ async fn decide(shared: &Shared, request: &Request, asked: &mut Asked) -> Answer
         Ok(grant) => grant,
         Err(answer) => return answer,
     };
+    let grant = granted.insert(grant);
     let named = |hosts: &&Hosts| match hosts {
         Hosts::Listed(names) => names.len(),
         Hosts::Implied(_) => 1,
@@ -121,18 +129,18 @@ async fn decide(shared: &Shared, request: &Request, asked: &mut Asked) -> Answer
         return Answer::TooManyHosts;
     }
     let state = shared.registry.state();
-    asked.complete(&state, &grant);
+    asked.complete(&state, grant);
     match &asked.task {
-        Task::Report(updates) => report(shared, &grant, updates).await,
+        Task::Report(updates) => report(shared, grant, updates).await,
         Task::Challenge { hosts, change, protocol } => {
-            let names = state.meant(&grant, hosts);
+            let names = state.meant(grant, hosts);
             match challenges(&names, change.as_ref(), *protocol, request.source.address) {
-                Ok(edits) => edit(shared, grant, edits).await,
+                Ok(edits) => edit(shared, grant.clone(), edits).await,
                 Err(edited) => Answer::Edited(edited),
             }
         }
-        Task::Edit(edits) => edit(shared, grant, edits.clone()).await,
-        Task::List(hosts) => Answer::Hosts(list(&state, &grant, hosts, shared.max_hosts)),
+        Task::Edit(edits) => edit(shared, grant.clone(), edits.clone()).await,
+        Task::List(hosts) => Answer::Hosts(list(&state, grant, hosts, shared.max_hosts)),
         Task::Nothing => Answer::Nothing,
     }
 }

@@ -33,10 +33,12 @@ mod noip;
 mod parameters;
 mod path;
 mod proxies;
+mod remember;
 mod request_line;
 mod seats;
 mod signed;
 mod spelling;
+mod struck;
 mod token_url;
 mod tolerant;
 
@@ -205,7 +207,10 @@ async fn page_or_update(shared: &Shared, request: &language::Request) -> Respons
     match language {
         Some(language) => dispatch::respond(shared, language, request).await,
         None if request.path == "/" => content(StatusCode::OK, "text/html; charset=utf-8", WELCOME),
-        None => text(StatusCode::NOT_FOUND, "not found\n"),
+        None => {
+            remember::nothing_there(shared, request);
+            text(StatusCode::NOT_FOUND, "not found\n")
+        }
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Source {
 }
 
 /// Headers that proxies add and clients do not.
-const PROXIED: [&str; 4] = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
+pub const PROXIED: [&str; 4] = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
 
 /// Finds the source. `X-Forwarded-For` and `Forwarded` (RFC 7239) count only
 /// when the peer is a trusted proxy, and then the right-most hop that is not

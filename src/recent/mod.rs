@@ -19,17 +19,21 @@
 //! What is handed over must have its secrets struck out already: the edges
 //! know where theirs stand.
 
+mod hint;
 mod rule;
 mod seen;
 mod shelf;
 
+use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use ipnet::{IpNet, Ipv6Net};
 
-pub use rule::{Hint, Method, Rule};
+pub use hint::Hint;
+pub use rule::{Method, Rule};
 pub use seen::{Decided, View, Why};
 
 use crate::model::{Holder, Name, Protocol, Timestamp};
@@ -103,6 +107,8 @@ pub enum Proof {
 /// The last requests.
 pub struct Recent {
     seed: foldhash::quality::RandomState,
+    /// Requests so far: the order in which they came.
+    number: AtomicU64,
     well: Mutex<Shelf<Holder>>,
     trouble: Mutex<Shelf<Holder>>,
     refused: Mutex<Shelf<Holder>>,
@@ -113,6 +119,7 @@ impl Default for Recent {
     fn default() -> Recent {
         Recent {
             seed: foldhash::quality::RandomState::default(),
+            number: AtomicU64::new(0),
             well: Mutex::new(Shelf::new(WELL)),
             trouble: Mutex::new(Shelf::new(TROUBLE)),
             refused: Mutex::new(Shelf::new(REFUSED)),
@@ -132,7 +139,6 @@ impl Recent {
     /// secrets struck out; it is asked only when the request is a new one, and
     /// while no lock is held.
     pub fn note(&self, note: &Note<'_>, request: impl FnOnce() -> String) {
-        let fingerprint = note.fingerprint;
         let mut request = Some(request);
         let mut made: Option<Arc<Seen>> = None;
         let mut make = || {
@@ -148,52 +154,67 @@ impl Recent {
                 let shelf =
                     if well && !note.decided.is_empty() { &self.well } else { &self.trouble };
                 for subject in subjects(holder, &note.decided) {
-                    file(shelf, &subject, fingerprint, note.at, &mut make);
+                    self.file(shelf, &subject, note, &mut make);
                 }
             }
             Proof::Claimed(holder) => {
-                file(&self.refused, holder, fingerprint, note.at, &mut make);
+                self.file(&self.refused, holder, note, &mut make);
             }
             Proof::Nobody => {
-                let network = network(note.client);
-                file(&self.strangers, &network, fingerprint, note.at, &mut make);
+                self.file(&self.strangers, &network(note.client), note, &mut make);
             }
+        }
+    }
+
+    fn file<K: Clone + Eq + std::hash::Hash>(
+        &self,
+        shelf: &Mutex<Shelf<K>>,
+        owner: &K,
+        note: &Note<'_>,
+        make: &mut impl FnMut() -> Arc<Seen>,
+    ) {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let (fingerprint, at) = (note.fingerprint, note.at);
+        if !lock(shelf).again(owner, fingerprint, number, at) {
+            let seen = make();
+            lock(shelf)
+                .put(owner, Kept { seen, fingerprint, number, first: at, last: at, times: 1 });
         }
     }
 
     /// What is remembered of a host or an account, latest first; of a host
     /// also what others asked for by its name.
     pub fn of(&self, holder: &Holder) -> Vec<View> {
-        let mut views = Vec::new();
+        let mut found: Vec<Kept> = Vec::new();
         for shelf in [&self.well, &self.trouble, &self.refused] {
-            views.extend(lock(shelf).of(holder).map(seen::view));
+            found.extend(lock(shelf).of(holder).cloned());
         }
         if let Holder::Host(name) = holder {
             let about = |kept: &&Kept| kept.seen.names(name);
-            views.extend(lock(&self.trouble).all().filter(about).map(seen::view));
-            views.extend(lock(&self.refused).all().filter(about).map(seen::view));
-            views.extend(lock(&self.strangers).all().filter(about).map(seen::view));
+            found.extend(lock(&self.trouble).all().filter(about).cloned());
+            found.extend(lock(&self.refused).all().filter(about).cloned());
+            found.extend(lock(&self.strangers).all().filter(about).cloned());
         }
-        ordered(views)
+        views(found, usize::MAX)
     }
 
     /// What is remembered in all, latest first, so many at most.
     pub fn latest(&self, most: usize) -> Vec<View> {
-        let mut views = Vec::new();
+        let mut found: Vec<Kept> = Vec::new();
         for shelf in [&self.well, &self.trouble, &self.refused] {
-            views.extend(lock(shelf).all().map(seen::view));
+            found.extend(lock(shelf).all().cloned());
         }
-        views.extend(lock(&self.strangers).all().map(seen::view));
-        let mut views = ordered(views);
-        views.truncate(most);
-        views
+        found.extend(lock(&self.strangers).all().cloned());
+        views(found, most)
     }
 }
 
 /// Latest first; a request that stands in several places once.
-fn ordered(mut views: Vec<View>) -> Vec<View> {
-    views.sort_by(|a, b| (b.at, &a.request, &a.answer).cmp(&(a.at, &b.request, &b.answer)));
-    views.dedup();
+fn views(mut found: Vec<Kept>, most: usize) -> Vec<View> {
+    found.sort_by_key(|kept| std::cmp::Reverse(kept.number));
+    let mut shown = HashSet::new();
+    found.retain(|kept| shown.insert(Arc::as_ptr(&kept.seen)));
+    let mut views: Vec<View> = found.iter().take(most).map(seen::view).collect();
     seen::compare(&mut views);
     views
 }
@@ -202,9 +223,13 @@ fn ordered(mut views: Vec<View>) -> Vec<View> {
 /// the holder's to move; where there is none, the holder.
 fn subjects(holder: &Holder, decided: &[Decided]) -> Vec<Holder> {
     let own = decided.iter().filter(|decided| decided.rule.is_of_own_host());
-    let mut subjects: Vec<Holder> =
-        own.filter_map(|decided| decided.host.clone()).take(FILED).map(Holder::Host).collect();
-    subjects.dedup();
+    let hosts = own.filter_map(|decided| decided.host.clone()).take(FILED).map(Holder::Host);
+    let mut subjects: Vec<Holder> = Vec::new();
+    for host in hosts {
+        if !subjects.contains(&host) {
+            subjects.push(host);
+        }
+    }
     if subjects.is_empty() {
         subjects.push(holder.clone());
     }
@@ -217,19 +242,6 @@ fn network(client: IpAddr) -> IpNet {
     match client {
         IpAddr::V4(v4) => IpNet::from(IpAddr::V4(v4)),
         IpAddr::V6(v6) => IpNet::V6(Ipv6Net::new(v6, 64).expect("64 is a prefix length").trunc()),
-    }
-}
-
-fn file<K: Clone + Eq + std::hash::Hash>(
-    shelf: &Mutex<Shelf<K>>,
-    owner: &K,
-    fingerprint: u64,
-    at: Timestamp,
-    make: &mut impl FnMut() -> Arc<Seen>,
-) {
-    if !lock(shelf).again(owner, fingerprint, at) {
-        let seen = make();
-        lock(shelf).put(owner, fingerprint, at, seen);
     }
 }
 

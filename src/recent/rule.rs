@@ -13,6 +13,13 @@ pub enum Rule {
     Kept,
     /// It was withdrawn on request.
     Withdrawn,
+    /// Records beside the address are as it asked.
+    Records {
+        /// Whether they were not before.
+        changed: bool,
+    },
+    /// Data that no record of its type has.
+    BadData,
     /// No credentials were sent.
     NoCredentials,
     /// No key has this secret. `length`: characters of it.
@@ -72,6 +79,8 @@ pub enum Rule {
     OwnerBlocked,
     /// An address that is none.
     Unreadable,
+    /// No address was sent, and the one it comes from is nobody's.
+    NoAddress,
     /// An address that no host can have.
     NotPublishable(IpAddr),
     /// An address that means nothing outside somebody's network, in a zone
@@ -85,8 +94,7 @@ pub enum Rule {
     Replayed,
     /// The store takes nothing now.
     Unavailable,
-    /// Octets that are no request of this protocol: TLS where plain HTTP is
-    /// spoken.
+    /// Octets that are no request where plain HTTP is spoken: TLS, mostly.
     TlsOnPlain,
     /// Plain HTTP where TLS is spoken.
     PlainOnTls,
@@ -109,85 +117,6 @@ pub enum Method {
     Head,
     /// PUT, DELETE and whatever else there is.
     Other,
-}
-
-/// Something odd about a request, whatever became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hint {
-    /// A host such as `%h`.
-    HostPlaceholder,
-    /// An address such as `<ip6addr>`.
-    AddressPlaceholder,
-    /// A user or password such as `<pass>`.
-    LoginPlaceholder,
-    /// No address, and none to be seen.
-    NoSource,
-    /// The address taken is one of a container's bridge or of the own network.
-    LocalSource,
-    /// A proxy that nobody declared.
-    UndeclaredProxy,
-    /// Something glued to an address.
-    GluedAddress,
-    /// A prefix in the place of an address, or one of another length.
-    Prefix,
-    /// The same report over and over.
-    Loop,
-    /// An address that is another one every day.
-    Temporary,
-}
-
-impl Hint {
-    /// What the owner of the client should do.
-    pub fn advice(self) -> &'static str {
-        match self {
-            Hint::HostPlaceholder => {
-                "the router sent its template for the host (like %h or <domain>) unfilled: write \
-                 the host name into its update URL"
-            }
-            Hint::AddressPlaceholder => {
-                "the router sent its template for an address (like %i or <ip6addr>) unfilled: take \
-                 the parameter out of its update URL"
-            }
-            Hint::LoginPlaceholder => {
-                "the router sent its template for the user or the password (like <pass> or \
-                 __PASSWORD__) unfilled: fill in its fields for them, or write them into the URL"
-            }
-            Hint::NoSource => {
-                "no address was given, and the request came from this machine or a trusted proxy \
-                 that did not say for whom: set trusted_proxies, and X-Forwarded-For in the proxy"
-            }
-            Hint::LocalSource => {
-                "no address was given, so the one it came from was taken, and that is a local one: \
-                 truename in a container sees its bridge (give it the host's network, or put a \
-                 proxy that sends X-Forwarded-For into trusted_proxies); a client in the same \
-                 network must say its public address with myip="
-            }
-            Hint::UndeclaredProxy => {
-                "a proxy passed it on that is not trusted, so its word on the client's address did \
-                 not count: if the proxy is yours, put its address into trusted_proxies"
-            }
-            Hint::GluedAddress => {
-                "something is glued to the address: put `&` or a comma between the address and \
-                 what follows it in the update URL"
-            }
-            Hint::Prefix => {
-                "an address parameter held a prefix, which is no host's address: send the prefix \
-                 as ip6lanprefix= and the address as myipv6="
-            }
-            Hint::Loop => {
-                "it reports again and again though nothing changes; no harm is done. A FRITZ!Box \
-                 does this until its own resolver shows the new address: see what that answers \
-                 (`nslookup HOST` behind the router), and whether the delegation is right \
-                 (`truename check`)"
-            }
-            Hint::Temporary => {
-                "its IPv6 address is another one each time in the same network: that is a \
-                 temporary address for privacy. Let the client report the stable one (in ddclient \
-                 `usev6=ifv6` with a stable address, on Linux the one without `temporary` in `ip \
-                 -6 addr`)"
-            }
-        }
-    }
 }
 
 /// Whose: in words.
@@ -220,10 +149,28 @@ impl Rule {
     /// Whether the client did not get what it asked for.
     pub fn is_trouble(&self) -> bool {
         match self {
-            Rule::Moved | Rule::Kept | Rule::Withdrawn => false,
+            Rule::Moved | Rule::Kept | Rule::Withdrawn | Rule::Records { .. } => false,
             Rule::Other { trouble, .. } => *trouble,
             _ => true,
         }
+    }
+
+    /// Whether it was decided before anybody looked at the hosts.
+    pub fn is_before_hosts(&self) -> bool {
+        matches!(
+            self,
+            Rule::NoCredentials
+                | Rule::UnknownSecret { .. }
+                | Rule::WrongPassword(_)
+                | Rule::OtherUser { .. }
+                | Rule::WrongNetwork { .. }
+                | Rule::AccountBlocked
+                | Rule::Busy
+                | Rule::Method(_)
+                | Rule::Path
+                | Rule::TlsOnPlain
+                | Rule::PlainOnTls
+        )
     }
 
     /// Whether it is said only of a host that the key is good for: not of
@@ -234,9 +181,11 @@ impl Rule {
             Rule::Moved
                 | Rule::Kept
                 | Rule::Withdrawn
+                | Rule::Records { .. }
                 | Rule::HostBlocked
                 | Rule::OwnerBlocked
                 | Rule::Unreadable
+                | Rule::NoAddress
                 | Rule::NotPublishable(_)
                 | Rule::GlobalOnly(_)
                 | Rule::BadPrefix
@@ -250,6 +199,9 @@ impl Rule {
             Rule::Moved => "good: the address is another one now".into(),
             Rule::Kept => "nochg: unchanged, the lease is renewed".into(),
             Rule::Withdrawn => "offline: withdrawn, as it asked".into(),
+            Rule::Records { changed: true } => "records: set as it asked".into(),
+            Rule::Records { changed: false } => "records: they were so already".into(),
+            Rule::BadData => "records: what was sent is no data of that type".into(),
             Rule::NoCredentials => "credentials: none were sent".into(),
             Rule::UnknownSecret { user: None, .. } => "credentials: no key has this secret".into(),
             Rule::UnknownSecret { user: Some(user), .. } => {
@@ -286,6 +238,7 @@ impl Rule {
             Rule::HostBlocked => "blocked: a person blocked the host".into(),
             Rule::OwnerBlocked => "blocked: a person blocked the account that owns it".into(),
             Rule::Unreadable => "address: what was sent is no address".into(),
+            Rule::NoAddress => "address: none was sent, and whose it came from is not known".into(),
             Rule::NotPublishable(address) => format!("address: no host can have {address}"),
             Rule::GlobalOnly(address) => {
                 format!("address policy: global_only, and {address} is a private one")
@@ -294,7 +247,9 @@ impl Rule {
             Rule::NotAllowed => "key: it may not do this".into(),
             Rule::Replayed => "signature: right, but not later than the one before".into(),
             Rule::Unavailable => "store: it takes nothing now".into(),
-            Rule::TlsOnPlain => "connection: TLS was spoken to the port of plain HTTP".into(),
+            Rule::TlsOnPlain => {
+                "connection: no HTTP came; probably TLS to the port of plain HTTP".into()
+            }
             Rule::PlainOnTls => "connection: plain HTTP was spoken to the port of TLS".into(),
             Rule::Other { words, .. } => (*words).into(),
         }
@@ -304,7 +259,12 @@ impl Rule {
     /// for.
     pub fn advice(&self, host: Option<&Name>) -> Option<String> {
         Some(match self {
-            Rule::Moved | Rule::Kept | Rule::Withdrawn => return None,
+            Rule::Moved | Rule::Kept | Rule::Withdrawn | Rule::Records { .. } => return None,
+            Rule::BadData => {
+                "a challenge's value is 43 letters and digits, and a TXT record holds 255 octets at \
+                 most"
+                    .into()
+            }
             Rule::NoCredentials => {
                 "this is the usual first request of GNU wget and OpenWrt, which log in when they \
                  are asked to; if none with a password follows, fill in user and password in the \
@@ -368,7 +328,7 @@ impl Rule {
                 host.map_or("HOST".into(), Name::without_dot),
                 of(holder)
             ),
-            Rule::Unreadable => {
+            Rule::Unreadable | Rule::NoAddress => {
                 "send an address like 192.0.2.1 or 2001:db8::1, or none at all: then the one it \
                  comes from is taken"
                     .into()

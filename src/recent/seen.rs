@@ -127,22 +127,7 @@ const LOOP_GAP: i64 = 60;
 
 pub fn view(kept: &Kept) -> View {
     let seen = &*kept.seen;
-    let mut advice: Vec<String> = Vec::new();
-    let mut say = |sentence: Option<String>| {
-        advice.extend(sentence.filter(|sentence| !advice.contains(sentence)));
-    };
-    // What the client itself did wrong first: the rest often follows from it.
-    for hint in &seen.hints {
-        say(Some(hint.advice().to_owned()));
-    }
-    for decided in &seen.decided {
-        say(decided.rule.advice(decided.host.as_ref()));
-    }
-    let span = kept.last.0.saturating_sub(kept.first.0);
-    let kept_still = seen.decided.iter().any(|decided| decided.rule == Rule::Kept);
-    if kept_still && kept.times >= LOOP && span / i64::from(kept.times - 1) < LOOP_GAP {
-        say(Some(Hint::Loop.advice().to_owned()));
-    }
+    let advice = advice(seen, kept);
     View {
         at: kept.last,
         since: kept.first,
@@ -167,6 +152,37 @@ pub fn view(kept: &Kept) -> View {
             && !seen.decided.is_empty()
             && seen.decided.iter().all(|decided| !decided.rule.is_trouble()),
     }
+}
+
+/// What to do, the most telling first. What a hint explains, its rule need
+/// not say once more.
+fn advice(seen: &Seen, kept: &Kept) -> Vec<String> {
+    let mut advice: Vec<String> = Vec::new();
+    let mut say = |sentence: Option<String>| {
+        advice.extend(sentence.filter(|sentence| !advice.contains(sentence)));
+    };
+    let rules = || seen.decided.iter().map(|decided| &decided.rule);
+    let hints: Vec<Hint> = seen
+        .hints
+        .iter()
+        .copied()
+        .filter(|hint| rules().any(|rule| hint.matters_to(rule)))
+        .collect();
+    let kept_hints = hints.iter().filter(|hint| !hints.iter().any(|other| other.covers(**hint)));
+    for hint in kept_hints {
+        say(Some(hint.advice().to_owned()));
+    }
+    for decided in &seen.decided {
+        if !hints.iter().any(|hint| hint.explains(&decided.rule)) {
+            say(decided.rule.advice(decided.host.as_ref()));
+        }
+    }
+    let span = kept.last.0.saturating_sub(kept.first.0);
+    let kept_still = rules().any(|rule| *rule == Rule::Kept);
+    if kept_still && kept.times >= LOOP && span / i64::from(kept.times - 1) < LOOP_GAP {
+        say(Some(Hint::Loop.advice().to_owned()));
+    }
+    advice
 }
 
 /// Says what only several requests together show. They are in order, latest

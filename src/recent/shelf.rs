@@ -11,14 +11,13 @@ use crate::model::Timestamp;
 /// Requests by whose they are; who was heard least recently makes room.
 pub struct Shelf<K> {
     owners: HashMap<K, Owned, foldhash::quality::RandomState>,
-    /// Owners by the turn in which they were heard last.
+    /// Owners by the number of the request by which they were heard last.
     turns: BTreeMap<u64, K>,
-    turn: u64,
     most: usize,
 }
 
 struct Owned {
-    turn: u64,
+    number: u64,
     /// Latest last, [`EACH`] at most.
     kept: VecDeque<Kept>,
 }
@@ -28,6 +27,8 @@ struct Owned {
 pub struct Kept {
     pub seen: Arc<Seen>,
     pub fingerprint: u64,
+    /// Its number among all requests, when it came last.
+    pub number: u64,
     /// When it came first.
     pub first: Timestamp,
     /// When it came last.
@@ -38,42 +39,44 @@ pub struct Kept {
 impl<K: Clone + Eq + Hash> Shelf<K> {
     pub fn new(most: usize) -> Shelf<K> {
         let owners = HashMap::with_hasher(foldhash::quality::RandomState::default());
-        Shelf { owners, turns: BTreeMap::new(), turn: 0, most }
+        Shelf { owners, turns: BTreeMap::new(), most }
     }
 
     /// Counts a request that is there already; `false`: it is not.
-    pub fn again(&mut self, owner: &K, fingerprint: u64, at: Timestamp) -> bool {
+    pub fn again(&mut self, owner: &K, fingerprint: u64, number: u64, at: Timestamp) -> bool {
         let Some(owned) = self.owners.get_mut(owner) else { return false };
         let Some(place) = owned.kept.iter().position(|kept| kept.fingerprint == fingerprint) else {
             return false;
         };
         let mut kept = owned.kept.remove(place).expect("it was found there");
         kept.last = at;
+        kept.number = number;
         kept.times = kept.times.saturating_add(1);
         owned.kept.push_back(kept);
-        if let Some(key) = self.turns.remove(&owned.turn) {
-            self.turn += 1;
-            owned.turn = self.turn;
-            self.turns.insert(self.turn, key);
+        if let Some(key) = self.turns.remove(&owned.number) {
+            owned.number = number;
+            self.turns.insert(number, key);
         }
         true
     }
 
-    /// Puts a request that is not there yet.
-    pub fn put(&mut self, owner: &K, fingerprint: u64, at: Timestamp, seen: Arc<Seen>) {
-        self.turn += 1;
-        let turn = self.turn;
+    /// Puts a request that was not there when it was looked for.
+    pub fn put(&mut self, owner: &K, kept: Kept) {
+        if self.again(owner, kept.fingerprint, kept.number, kept.last) {
+            return;
+        }
+        let number = kept.number;
         let owned = self
             .owners
             .entry(owner.clone())
-            .or_insert_with(|| Owned { turn, kept: VecDeque::new() });
-        self.turns.remove(&owned.turn);
-        owned.turn = turn;
-        self.turns.insert(turn, owner.clone());
+            .or_insert_with(|| Owned { number, kept: VecDeque::new() });
+        self.turns.remove(&owned.number);
+        owned.number = number;
+        self.turns.insert(number, owner.clone());
         if owned.kept.len() >= EACH {
             owned.kept.pop_front();
         }
-        owned.kept.push_back(Kept { seen, fingerprint, first: at, last: at, times: 1 });
+        owned.kept.push_back(kept);
         while self.owners.len() > self.most {
             let Some((_, oldest)) = self.turns.pop_first() else { break };
             self.owners.remove(&oldest);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::{Login, Registry, State};
 use crate::model::{AccountName, Grant, Holder, Name, is_publishable};
 use crate::recent::{Decided, Proof, Rule};
-use crate::update::{Hosts, Outcome, Report, Said, Update};
+use crate::update::{Edited, Hosts, Outcome, Report, Said, Update};
 
 impl Registry {
     /// Why nobody was let in: what the logins prove all the same, and the
@@ -39,15 +39,76 @@ impl Registry {
         (claimed(user.or(named)), rule)
     }
 
-    /// Why each host of an update was answered as it was.
-    pub fn why(&self, grant: &Grant, update: &Update, outcomes: &[Outcome]) -> Vec<Decided> {
+    /// Whose secret it is that a login has; an account's password is taken on
+    /// the user's word.
+    pub fn holder(&self, logins: &[Login]) -> Option<Holder> {
         let state = self.state();
-        let hosts = state.meant(grant, &update.hosts);
-        let decided = hosts.into_iter().zip(outcomes).map(|(host, outcome)| {
-            let rule = why(&state, grant, update, host.as_ref(), *outcome);
-            Decided { host, rule }
-        });
-        decided.collect()
+        let key = logins.iter().find_map(|login| state.key_by_secret(&login.secret));
+        let user = || logins.iter().find_map(|login| user(&state, &login.user));
+        key.map(|key| key.holder).or_else(user)
+    }
+
+    /// Why one host of an update was answered as it was.
+    pub fn why(
+        &self,
+        state: &State,
+        grant: &Grant,
+        update: &Update,
+        host: Option<&Name>,
+        outcome: Outcome,
+    ) -> Decided {
+        Decided { host: host.cloned(), rule: why(state, grant, update, host, outcome) }
+    }
+
+    /// Why a change of records at or below a host was answered as it was.
+    pub fn why_edited(
+        &self,
+        state: &State,
+        grant: &Grant,
+        name: Option<&Name>,
+        edited: &Edited,
+    ) -> Rule {
+        let host = name.and_then(|name| state.host_above(name));
+        match edited {
+            Edited::Done { changed } => Rule::Records { changed: *changed },
+            Edited::Unknown if name.is_none() => Rule::NotAName,
+            Edited::Unknown => unknown(state, grant, host.as_ref().or(name)),
+            Edited::NotAllowed => Rule::NotAllowed,
+            Edited::Blocked => blocked(state, host.as_ref()),
+            Edited::BadAddress => Rule::Other {
+                words: "address: it cannot be published in this zone",
+                advice: None,
+                trouble: true,
+            },
+            Edited::BadData => Rule::BadData,
+            Edited::TooMany => Rule::Other {
+                words: "records: the host has as many as it may have",
+                advice: Some("take some away first: `truename host show HOST` lists them"),
+                trouble: true,
+            },
+            Edited::Failed(_) => Rule::Other {
+                words: "prerequisites: one does not hold, so nothing was done",
+                advice: Some(
+                    "the client expected something else to be there (RFC 2136 §2.4): look with \
+                     `dig`, or leave the prerequisite out",
+                ),
+                trouble: true,
+            },
+        }
+    }
+}
+
+impl State {
+    /// The host a name is at or below.
+    pub fn host_above(&self, name: &Name) -> Option<Name> {
+        let mut at = Some(name.clone());
+        while let Some(name) = at {
+            if self.host(&name).is_some() {
+                return Some(name);
+            }
+            at = name.parent();
+        }
+        None
     }
 }
 
@@ -92,24 +153,28 @@ fn why(
             Hosts::Implied(_) => Rule::NoHost,
             Hosts::Listed(_) => Rule::NotAName,
         },
-        Outcome::Unknown => {
-            let holder = grant.holder.clone();
-            match host.filter(|name| state.host(name).is_some()) {
-                Some(_) => Rule::NotThisKeys(holder),
-                None => {
-                    let in_zone = host.is_some_and(|name| state.zone_of(name).is_some());
-                    Rule::NoSuchHost { holder, in_zone }
-                }
-            }
-        }
-        Outcome::Blocked => match host.and_then(|name| state.host(name)) {
-            Some(host) if host.blocked => Rule::HostBlocked,
-            _ => Rule::OwnerBlocked,
-        },
+        Outcome::Unknown => unknown(state, grant, host),
+        Outcome::Blocked => blocked(state, host),
         Outcome::BadAddress => bad_address(&update.report),
         Outcome::BadPrefix => Rule::BadPrefix,
         Outcome::NotAllowed => Rule::NotAllowed,
         Outcome::Replayed => Rule::Replayed,
+    }
+}
+
+fn unknown(state: &State, grant: &Grant, host: Option<&Name>) -> Rule {
+    let holder = grant.holder.clone();
+    if host.is_some_and(|name| state.host(name).is_some()) {
+        return Rule::NotThisKeys(holder);
+    }
+    let in_zone = host.is_some_and(|name| state.zone_of(name).is_some());
+    Rule::NoSuchHost { holder, in_zone }
+}
+
+fn blocked(state: &State, host: Option<&Name>) -> Rule {
+    match host.and_then(|name| state.host(name)) {
+        Some(host) if host.blocked => Rule::HostBlocked,
+        _ => Rule::OwnerBlocked,
     }
 }
 

@@ -32,6 +32,7 @@ async fn play_all(dribs: bool) {
         assert!(text.starts_with("# "), "{name} starts with prose");
         let provider = Provider::start().await;
         let seen = Script::parse(&name, &text).play(&provider, dribs).await;
+        no_secret_is_remembered(&name, &provider);
         provider.stop().await;
         if seen != text {
             if std::env::var_os("UPDATE").is_some() && !dribs {
@@ -41,6 +42,19 @@ async fn play_all(dribs: bool) {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whatever clients send and wherever they put it: what `truename why` shows
+/// has no secret in it.
+fn no_secret_is_remembered(name: &str, provider: &Provider) {
+    let views = provider.registry.recent().latest(usize::MAX);
+    let shown = serde_json::to_string(&views).unwrap();
+    let password = http_server::PASSWORD;
+    let encoded = password.replace(' ', "%20").replace(':', "%3A");
+    let words = [password, encoded.as_str(), "horse"];
+    for secret in provider.tokens.values().map(String::as_str).chain(words) {
+        assert!(!shown.contains(secret), "{name}: `{secret}` is shown by `truename why`: {shown}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use truename::http;
+use truename::model::Holder;
 
 use super::http_server::{PASSWORD, Provider};
 use super::sound;
@@ -29,6 +30,8 @@ enum Line {
     Send(String),
     /// `>|`: the client ends its side.
     End(String),
+    /// `why HOST`: what decided the latest request about it, and the advice.
+    Why(String),
     /// What was seen last time; dropped.
     Seen,
 }
@@ -39,6 +42,7 @@ impl Script {
             _ if line.starts_with('<') || line.starts_with('=') => Line::Seen,
             ">|" => Line::End(line.into()),
             _ if line.starts_with('>') => Line::Send(line.into()),
+            _ if line.starts_with("why ") => Line::Why(line.into()),
             _ if line.starts_with("from ") => {
                 let ip = line[5..].parse().expect("`from` and an address");
                 Line::From(line.into(), SocketAddr::new(ip, 40_000))
@@ -75,6 +79,11 @@ impl Script {
                     writeln!(seen, "{text}").unwrap();
                     request.extend(bytes(&text, provider));
                 }
+                Line::Why(text) => {
+                    writeln!(seen, "{text}").unwrap();
+                    seen.push_str(&why(provider, &text[4..]));
+                    continue;
+                }
                 Line::End(text) => {
                     writeln!(seen, "{text}").unwrap();
                     half_closed = true;
@@ -105,6 +114,16 @@ impl Script {
         }
         seen
     }
+}
+
+/// What decided the latest request about a host, and the advice.
+fn why(provider: &Provider, host: &str) -> String {
+    let holder = Holder::Host(host.parse().expect("`why` and a host"));
+    let views = provider.registry.recent().of(&holder);
+    let Some(view) = views.first() else { return "= nothing is remembered\n".into() };
+    let rules: Vec<&str> = view.why.iter().map(|why| why.rule.as_str()).collect();
+    let advice: String = view.advice.iter().map(|advice| format!("= → {advice}\n")).collect();
+    format!("= {}\n{advice}", rules.join("; "))
 }
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
