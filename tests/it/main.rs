@@ -3,6 +3,7 @@
 mod answers;
 mod bench;
 mod cli;
+mod client_table;
 mod clients;
 mod crash;
 mod daemon;

@@ -1,4 +1,6 @@
 //! ddclient 3.10, as Debian 12 and Raspberry Pi OS ship it.
+//!
+//! | ddclient 3.10: dyndns2 | dyndns2 | real program |
 
 use std::time::Duration;
 

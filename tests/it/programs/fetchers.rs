@@ -1,4 +1,8 @@
 //! curl, GNU wget and BusyBox wget, as scripts and firmware use them.
+//!
+//! | curl | dyndns2 | real program |
+//! | GNU wget | dyndns2 | real program |
+//! | BusyBox wget | dyndns2 | real program |
 
 use super::super::daemon::{Home, Login, Said};
 use super::super::network::{DEAF, HOME6, HOMES, Network, PROVIDER, program};

@@ -1,5 +1,8 @@
 //! inadyn 2.10, as Debian 12 ships it; UniFi, ASUS and DD-WRT have its
 //! relatives inside.
+//!
+//! | inadyn 2.10: dyndns.org | dyndns2 | real program |
+//! | inadyn 2.10: custom | dyndns2 | real program |
 
 use std::time::Duration;
 

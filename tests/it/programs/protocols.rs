@@ -4,35 +4,35 @@
 //!
 //! Rows of the table in `clients/README.md` that these tests prove:
 //!
-//! | ddclient 3.10, duckdns | DuckDNS |
-//! | ddclient 3.10, namecheap | Namecheap |
-//! | ddclient 3.10, noip | dyndns2 |
-//! | ddclient 3.10, dyndns1 | dyndns1 |
-//! | ddclient 3.10, easydns | easyDNS |
-//! | ddclient 3.10, googledomains | dyndns2 |
-//! | ddclient 3.10, dyndns2 at he.net | dyndns2 |
-//! | ddclient 3.10, freedns | FreeDNS list and version 1 |
-//! | inadyn 2.10, duckdns.org | DuckDNS |
-//! | inadyn 2.10, dynv6.com | dynv6 |
-//! | inadyn 2.10, freedns.afraid.org | FreeDNS list and version 1 |
-//! | inadyn 2.10, no-ip.com | dyndns2 |
-//! | inadyn 2.10, he.net | dyndns2 |
-//! | inadyn 2.10, easydns.com | easyDNS |
-//! | inadyn 2.10, loopia.com | dyndns2 |
-//! | inadyn 2.10, domains.google.com | dyndns2 |
-//! | inadyn 2.10, dynu.com | dyndns2 |
-//! | inadyn 2.10, nsupdate.info | dyndns2 |
-//! | inadyn 2.10, 3322.org | dyndns2 |
-//! | inadyn 2.10, dnsomatic.com | dyndns2 |
-//! | inadyn 2.10, selfhost.de | dyndns2 |
-//! | inadyn 2.10, spdyn.de | dyndns2 |
-//! | curl, DuckDNS's URLs | DuckDNS |
-//! | curl, dynv6's URL | dynv6 |
-//! | curl, FreeDNS's URLs | FreeDNS version 2 |
-//! | curl, docker-ddns | docker-ddns |
-//! | curl, HE's form | HE, TXT |
-//! | curl, deSEC's URL | deSEC |
-//! | curl, token URL | token URL |
+//! | ddclient 3.10: duckdns | DuckDNS | real program |
+//! | ddclient 3.10: namecheap | Namecheap | real program |
+//! | ddclient 3.10: noip | dyndns2 | real program |
+//! | ddclient 3.10: dyndns1 | dyndns1 | real program |
+//! | ddclient 3.10: easydns | easyDNS | real program |
+//! | ddclient 3.10: googledomains | dyndns2 | real program |
+//! | ddclient 3.10: dyndns2 at he.net | dyndns2 | real program |
+//! | ddclient 3.10: freedns | FreeDNS list and version 1 | real program |
+//! | inadyn 2.10: duckdns.org | DuckDNS | real program |
+//! | inadyn 2.10: dynv6.com | dynv6 | real program |
+//! | inadyn 2.10: freedns.afraid.org | FreeDNS list and version 1 | real program |
+//! | inadyn 2.10: no-ip.com | dyndns2 | real program |
+//! | inadyn 2.10: he.net | dyndns2 | real program |
+//! | inadyn 2.10: easydns.com | easyDNS | real program |
+//! | inadyn 2.10: loopia.com | dyndns2 | real program |
+//! | inadyn 2.10: domains.google.com | dyndns2 | real program |
+//! | inadyn 2.10: dynu.com | dyndns2 | real program |
+//! | inadyn 2.10: nsupdate.info | dyndns2 | real program |
+//! | inadyn 2.10: 3322.org | dyndns2 | real program |
+//! | inadyn 2.10: dnsomatic.com | dyndns2 | real program |
+//! | inadyn 2.10: selfhost.de | dyndns2 | real program |
+//! | inadyn 2.10: spdyn.de | dyndns2 | real program |
+//! | curl: DuckDNS's URLs | DuckDNS | real program |
+//! | curl: dynv6's URL | dynv6 | real program |
+//! | curl: FreeDNS's URLs | FreeDNS version 2 | real program |
+//! | curl: docker-ddns | docker-ddns | real program |
+//! | curl: HE's form | HE, TXT | real program |
+//! | curl: deSEC's URL | deSEC | real program |
+//! | curl: token URL | token URL | real program |
 
 use super::super::daemon::{Home, Login, Said, said, with_us};
 use super::super::network::{HOME6, HOMES, Network, PROVIDER, program};
