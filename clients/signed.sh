@@ -12,7 +12,7 @@ secret={secret}
 if command -v curl > /dev/null; then
   ask() { curl -sS -m 30 ${2:+--data-binary "$2"} "$1"; }
 else
-  ask() { wget -q -T 30 -O - ${2:+--post-data "$2"} "$1"; }
+  ask() { wget -q -O - ${2:+--post-data "$2"} "$1"; }
 fi
 fail() { echo "ddns: $*" >&2; exit 1; }
 

@@ -85,12 +85,19 @@ const SERVER: &str = "SERVER";
 const KEY: &str = "KEY";
 const SECRET: &str = "SECRET";
 
+/// Whether a client signs: then its settings hold the secret, which the server
+/// knows, and no password.
+pub fn is_signed(template: &str) -> bool {
+    template.contains("{secret}")
+}
+
 /// The settings for one host, and remarks on what is still to be put in.
 pub fn settings(
     template: &str,
     view: &HostView,
     public: Option<&Public>,
     password: Option<&str>,
+    secret: Option<&str>,
 ) -> (String, Vec<String>) {
     let host = view.host.name.without_dot();
     let user = match &view.host.owner {
@@ -109,17 +116,17 @@ pub fn settings(
         .replace("{tls}", choose("true", "false"))
         .replace("{tls01}", choose("1", "0"))
         .replace("{key}", view.keys.first().map_or(KEY, |key| &key.0))
-        .replace("{secret}", SECRET)
+        .replace("{secret}", secret.unwrap_or(SECRET))
         .replace("{password}", password.unwrap_or(PASSWORD));
     let mut remarks = Vec::new();
-    if template.contains("{secret}") {
-        let (key, more) = match view.keys.first() {
-            Some(key) => (key.0.as_str(), String::new()),
-            None => (KEY, format!(" (there is none: `truename key add {host}` makes one)")),
-        };
-        remarks.push(format!(
-            "Put what `truename key secret {key} --for signed` prints in place of {SECRET}{more}."
-        ));
+    if is_signed(template) {
+        if secret.is_none() {
+            remarks.push(format!(
+                "{host} has no key of its own; `truename key add {host}` makes one, whose number \
+                 and secret (`truename key secret NUMBER --for signed`) go in place of {KEY} and \
+                 {SECRET}."
+            ));
+        }
     } else if password.is_none() {
         remarks.push(format!(
             "Put the token that was shown when the key was made in place of {PASSWORD} \

@@ -27,7 +27,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::config::{Config, DEFAULT_FILE};
 use crate::model::Name;
-use crate::registry::{Command, Reply};
+use crate::registry::{Command, Purpose, Reply};
 use crate::{clock, control, daemon};
 use args::{Args, Verb};
 use host::HostVerb;
@@ -111,8 +111,19 @@ fn settings(
         return Err("the server did not say what it knows of the host; restart it".into());
     };
     let password = client.password_stdin.then(clients::password_from_stdin).transpose()?;
+    let secret = match view.keys.first() {
+        Some(key) if clients::is_signed(template) => {
+            let command = Command::KeySecret { id: key.clone(), purpose: Purpose::Signed };
+            match control::ask(&config.data, &command)? {
+                Reply::Secret { secret, .. } => Some(secret),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    let public = config.public();
     let (text, remarks) =
-        clients::settings(template, &view, config.public().as_ref(), password.as_deref());
+        clients::settings(template, &view, public.as_ref(), password.as_deref(), secret.as_deref());
     Ok(Output { text, remarks, done: true })
 }
 

@@ -216,6 +216,11 @@ const PACKAGES: &[(&str, &str)] = &[
     ("named", "bind9"),
     ("knotd", "knot"),
     ("cc", "gcc"),
+    ("miniupnpd", "miniupnpd-nftables"),
+    ("nft", "nftables"),
+    ("dash", "dash"),
+    ("bash", "bash"),
+    ("python3", "python3"),
 ];
 
 /// The full path of a real program. One that is missing fails the test:

@@ -2,6 +2,9 @@
 //! its copies. The messages themselves are checked in `src/signed/tests.rs`
 //! against the vectors of `clients/signed.md`.
 
+mod shell;
+mod storm;
+
 use std::net::IpAddr;
 
 use truename::model::{KeyId, Name, Timestamp};
