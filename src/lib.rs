@@ -35,8 +35,9 @@ pub mod http;
 pub mod clock;
 pub mod config;
 
-// 6: starts, sleeps, stops in order
+// 6: the server, which starts, sleeps, stops in order; the client
 pub mod daemon;
+pub mod report;
 
 // 7: commands
 pub mod cli;

@@ -10,6 +10,7 @@ use super::import::Import;
 use super::init::Init;
 use super::key::KeyVerb;
 use super::record::RecordVerb;
+use super::report::Report;
 use super::why::Why;
 use crate::model::{Lease, Name, Ttl};
 use crate::store::Engine;
@@ -99,6 +100,9 @@ pub enum Verb {
         #[arg(long, value_name = "ENGINE")]
         to: Engine,
     },
+    /// Tell a truename server where this machine is: the other end, for
+    /// machines without a client of their own
+    Report(Report),
     /// Print what completes these commands in a shell
     Completions {
         /// The shell

@@ -7,6 +7,7 @@
 mod error;
 mod file;
 mod public;
+mod report;
 mod zones;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use ipnet::IpNet;
 pub use error::ConfigError;
 pub use file::listen_address;
 pub use public::{Public, PublicError, Scheme};
+pub use report::ReportFile;
 
 use crate::model::{Lease, Name, Ttl};
 use crate::store::Engine;

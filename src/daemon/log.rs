@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 const VARIABLE: &str = "TRUENAME_LOG";
 
 /// Begins. A second server in one process goes on with the first one's log.
-pub(super) fn start() {
+pub fn start() {
     let filter =
         EnvFilter::try_from_env(VARIABLE).unwrap_or_else(|_| EnvFilter::new("info,sled=warn"));
     let log = tracing_subscriber::fmt()

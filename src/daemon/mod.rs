@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+pub use log::start as start_log;
+
 use crate::config::Config;
 use crate::model::Served;
 use crate::registry::{AlsoReload, Command, CommandError, HostSettings, NewKey, Registry, Reply};

@@ -57,6 +57,11 @@ impl SharedSecret {
         SharedSecret(octets)
     }
 
+    /// As it is written: 64 hexadecimal digits.
+    pub fn to_hex(&self) -> String {
+        data_encoding::HEXLOWER.encode(&self.0)
+    }
+
     /// HMAC-SHA-256 (RFC 2104) of a text.
     fn mac(&self, text: &str) -> Mac {
         let mut mac =

@@ -22,6 +22,7 @@ mod pages;
 mod parsed;
 mod programs;
 mod promises;
+mod report;
 mod scenarios;
 mod signed;
 mod store;

@@ -25,7 +25,7 @@ const NOBODY: &str = "nobody.dyn.example.org";
 
 /// A provider as routers expect it: port 53, ports 80 and 8245, IPv4 and
 /// IPv6, and the name that its clients know it by.
-fn provider(network: &Network) -> Home<'_> {
+pub fn provider(network: &Network) -> Home<'_> {
     let more = format!(", \"{PROVIDER}:8245\", \"[{PROVIDER6}]:80\"");
     let server = Home::within(&network.provider, PROVIDER.parse().unwrap(), &more);
     server.reconfigure("[http]\n", "[http]\npublic = \"http://ddns.dyn.example.org\"\n");
@@ -34,7 +34,7 @@ fn provider(network: &Network) -> Home<'_> {
 
 /// The same behind TLS, too, and known by that: its certificate is of an
 /// authority that the home trusts.
-fn provider_with_tls(network: &Network) -> Home<'_> {
+pub fn provider_with_tls(network: &Network) -> Home<'_> {
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
