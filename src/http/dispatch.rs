@@ -14,7 +14,7 @@ use super::language::{Answer, Asked, Language, Names, Request, Spoken, Task};
 use super::{Shared, content};
 use super::{
     challenge, desec, docker_ddns, duckdns, dyndns1, dyndns2, dynv6, easydns, freedns, he,
-    namecheap, noip, remember, signed, token_url,
+    namecheap, noip, records, remember, signed, token_url,
 };
 use crate::model::{Grant, Host, Name, Protocol};
 use crate::registry::{Auth, State};
@@ -23,6 +23,7 @@ use crate::update::{Edit, Edited, Edits, Hosts, Outcome, RecordChange, Update};
 /// Every update language. The order is WIRE.md's: whoever has a signature of
 /// its own comes before those that take what is left, and dyndns2 takes all.
 pub const LANGUAGES: &[Language] = &[
+    records::LANGUAGE,
     duckdns::LANGUAGE,
     dynv6::LANGUAGE,
     freedns::LANGUAGE,

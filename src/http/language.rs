@@ -126,7 +126,6 @@ pub enum Task {
         protocol: Protocol,
     },
     /// To change records, all or none.
-    #[allow(dead_code, reason = "for the languages of certificate clients")]
     Edit(Edits),
     /// Which of these hosts the login is good for, and where they are; all of
     /// them when none is named.

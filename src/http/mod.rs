@@ -33,6 +33,7 @@ mod noip;
 mod parameters;
 mod path;
 mod proxies;
+mod records;
 mod remember;
 mod request_line;
 mod seats;

@@ -41,11 +41,13 @@ pub enum Protocol {
     DnsUpdate,
     /// Signed updates over plain HTTP (`clients/signed.md`).
     Signed,
+    /// Our own for records, in JSON.
+    Api,
 }
 
 impl Protocol {
     /// Every one, in the order of their introduction.
-    pub const ALL: [Protocol; 15] = [
+    pub const ALL: [Protocol; 16] = [
         Protocol::Dyndns2,
         Protocol::Command,
         Protocol::Dyndns1,
@@ -61,6 +63,7 @@ impl Protocol {
         Protocol::Httpreq,
         Protocol::DnsUpdate,
         Protocol::Signed,
+        Protocol::Api,
     ];
 
     /// As it is written: `dyndns2`.
@@ -81,6 +84,7 @@ impl Protocol {
             Protocol::Httpreq => "httpreq",
             Protocol::DnsUpdate => "dns-update",
             Protocol::Signed => "signed",
+            Protocol::Api => "api",
         }
     }
 }
