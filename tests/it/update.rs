@@ -6,3 +6,4 @@ mod programs;
 mod server;
 mod sizes;
 mod table;
+mod waiting;

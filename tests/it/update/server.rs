@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use truename::dns::{self, Options};
 use truename::model::{Addresses, Holder, KeyId, Name};
@@ -44,7 +44,9 @@ impl Server {
 
     fn open(&mut self) {
         let listen = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
-        let options = Options { listen, threads: 1, ..Options::default() };
+        // Short, so that a test can see it end.
+        let tcp_message = Duration::from_millis(500);
+        let options = Options { listen, threads: 1, tcp_message, ..Options::default() };
         let registry = self.world.registry().clone();
         let _inside = self.runtime.enter();
         let snapshot = registry.snapshot().clone();
