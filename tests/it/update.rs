@@ -1,5 +1,6 @@
 //! DNS UPDATE (RFC 2136), signed.
 
+mod fuzz;
 mod message;
 mod peer;
 mod programs;
