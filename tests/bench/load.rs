@@ -6,6 +6,7 @@
 //! load http ADDRESS TOKEN WHAT CLIENTS SECONDS     WHAT: good, nochg, static
 //! load paced ADDRESS TOKEN CLIENTS RATE SECONDS    so many `good` a second
 //! load update ADDRESS CLIENTS SECONDS              RFC 2136 over UDP
+//! load signed ADDRESS KEY SECRET CLIENTS SECONDS   the same, signed (RFC 8945)
 //! load late ADDRESS TOKEN DNS CLIENTS COUNT        a query right after each `good`
 //! ```
 //!
@@ -23,6 +24,8 @@ mod dns;
 mod http;
 #[path = "load/poll.rs"]
 mod poll;
+#[path = "load/tsig.rs"]
+mod tsig;
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +44,13 @@ fn main() {
         ["paced", address, token, clients, rate, span] => {
             http::paced(address, token, number(clients), number(rate), seconds(span))
         }
-        ["update", address, clients, span] => dns::rate(address, number(clients), seconds(span)),
+        ["update", address, clients, span] => {
+            dns::rate(address, None, number(clients), seconds(span))
+        }
+        ["signed", address, name, secret, clients, span] => {
+            let key = tsig::Key::new(name, secret);
+            dns::rate(address, Some(&key), number(clients), seconds(span))
+        }
         ["late", address, token, dns, clients, count] => {
             return http::late(address, token, dns, number(clients), number(count));
         }

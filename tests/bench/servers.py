@@ -16,6 +16,8 @@ import names
 
 # What is asked of every server before it is measured.
 SAMPLE = 200
+# What peers share with those who sign their updates, in base64.
+SECRET = "YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmU="
 # echo's datagrams a call: 16 and 64 are slower, 128 slower still.
 ECHO_BATCH = 32
 
@@ -56,7 +58,7 @@ def start(bench, name, command, place, zone, core=machine.SERVER):
         if file.split(".")[0] == name:
             with open(os.path.join(here, file)) as template:
                 text = string.Template(template.read()).substitute(
-                    port=port, directory=directory, zone=names.ZONE, file=zone)
+                    port=port, directory=directory, zone=names.ZONE, file=zone, secret=SECRET)
             machine.write(directory, {"powerdns.conf": "pdns-powerdns.conf"}.get(file, file), text)
     words = [word.format(config=os.path.join(directory, f"{name}.conf"), directory=directory)
              for word in command]

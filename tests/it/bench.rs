@@ -16,7 +16,13 @@ fn the_benchmark_runs() {
     assert!(output.status.success(), "{said}\n{errors}");
     let peers = ["NSD", "Knot", "BIND", "PowerDNS", "YADIFA"];
     let engines = ["truename, sled", "truename, redb"];
-    let tables: [(&str, &[&str]); 11] = [
+    let signed = [
+        "BIND, signed",
+        "Knot, signed",
+        "truename, sled, RFC 2136 signed",
+        "truename, redb, RFC 2136 signed",
+    ];
+    let tables: [(&str, &[&str]); 12] = [
         ("Queries, 100 names, with EDNS", &["echo", "truename", "truename, fixed"]),
         ("Queries, 100 names, with EDNS", &peers),
         ("Latency, 100 names", &["echo", "truename"]),
@@ -24,6 +30,7 @@ fn the_benchmark_runs() {
         ("Queries over TCP", &peers),
         ("UDP beside idle TCP connections", &["0", "50"]),
         ("Durable updates", &engines),
+        ("Durable updates", &signed),
         ("Reports that change nothing", &["nochg"]),
         ("Questions right after", &["truename on sled", "truename on redb"]),
         ("Queries while", &["idle", "its own hosts move"]),

@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use super::poll::{self, Client};
+use super::tsig::Key;
 use super::{Addresses, Times};
 
 /// A client and the host it moves.
@@ -13,6 +14,7 @@ struct Updater {
     number: usize,
     addresses: Addresses,
     id: u16,
+    key: Option<Key>,
 }
 
 /// `dyn.example.org`.
@@ -46,6 +48,9 @@ impl Client for Updater {
         message.extend_from_slice(&host);
         push(&mut message, [A, IN, 0, TTL as u16, 4]);
         message.extend_from_slice(&self.addresses.next());
+        if let Some(key) = &self.key {
+            key.sign(&mut message);
+        }
         self.socket.send(&message).unwrap();
     }
 
@@ -58,14 +63,14 @@ impl Client for Updater {
     }
 }
 
-/// As many as are answered NOERROR.
-pub fn rate(server: &str, clients: usize, span: Duration) -> Times {
+/// As many as are answered NOERROR, signed if there is a key.
+pub fn rate(server: &str, key: Option<&Key>, clients: usize, span: Duration) -> Times {
     let updater = |number| {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.connect(server).unwrap();
         let mut addresses = Addresses::new();
         addresses.0 = addresses.0.wrapping_add((number as u32) << 18);
-        Updater { socket, number, addresses, id: 0 }
+        Updater { socket, number, addresses, id: 0, key: key.cloned() }
     };
     poll::run((0..clients).map(updater).collect(), span)
 }

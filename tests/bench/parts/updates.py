@@ -1,6 +1,8 @@
-"""Durable updates: dyndns2 over HTTP, each acknowledged after an fsync, beside
-RFC 2136 to BIND and Knot from as many clients, and beside what the disk gives."""
+"""Durable updates: dyndns2 over HTTP and signed RFC 2136 over UDP, each acknowledged
+after an fsync, beside RFC 2136 to BIND and Knot from as many clients, signed and not,
+and beside what the disk gives."""
 
+import base64
 import json
 import os
 import subprocess
@@ -30,11 +32,15 @@ def measure(bench):
             turn("the disk's group commit", "group", bench.directory, clients, RECORD, seconds)
             for name, server in ours.items():
                 turn(name, "http", server.http, server.token, "good", clients, seconds)
+                turn(f"{name}, RFC 2136 signed", "signed", *shared(server), clients, seconds)
             for name, server in peers.items():
                 turn(name, "update", f"127.0.0.1:{server.port}", clients, seconds)
+                turn(f"{name}, signed", "signed", *shared(server), clients, seconds)
     for clients in numbers:
         rows = []
-        for what in ["the disk's group commit", *peers, *ours]:
+        rivals = [row for name in peers for row in (name, f"{name}, signed")]
+        own = [row for name in ours for row in (name, f"{name}, RFC 2136 signed")]
+        for what in ["the disk's group commit", *rivals, *own]:
             rates, p50, p99, _ = zip(*results[what, clients])
             base = lambda other: [rate for rate, *_ in results[other, clients]]
             fsync = [p50 for _, p50, *_ in results["one fdatasync", clients]]
@@ -47,6 +53,11 @@ def measure(bench):
               rows, f"{rounds} rounds of {seconds:g} s")
     for server in [*ours.values(), *peers.values()]:
         machine.stop(server.process)
+
+
+def shared(server):
+    """A server's address over UDP, and the key it shares with us: its name, its secret in hexadecimal."""
+    return f"127.0.0.1:{server.port}", server.key, base64.b64decode(server.secret).hex()
 
 
 def run(*words):
@@ -72,6 +83,8 @@ def start(bench, engine, hosts, folder="updates", fixed=0):
     server.command("account", "add", "bench")
     key = json.loads(server.command("key", "add", "--account", "bench"))
     server.token = key["value"]["token"]
+    server.key = key["value"]["key"]["id"]
+    server.secret = json.loads(server.command("key", "secret", server.key, "--for", "tsig"))["value"]["secret"]
     for n in range(hosts):
         server.command("host", "add", f"h{n}.dyn.example.org", "--owner", "bench", "--no-key")
     return server
@@ -89,6 +102,7 @@ def zone(directory, name, hosts=0, fixed=0):
 def bind(bench, hosts):
     file = zone(bench.folder("updates-bind"), "zone", hosts)
     server = servers.start(bench, "bind-updates", ["named", "-f", "-c", "{config}"], "updates-bind", file, core=None)
+    server.key, server.secret = "bench", servers.SECRET
     servers.wait_for_answer(server)
     return server
 
@@ -96,5 +110,6 @@ def bind(bench, hosts):
 def knot(bench, hosts):
     file = zone(bench.folder("updates-knot"), "zone", hosts)
     server = servers.start(bench, "knot-updates", ["knotd", "-c", "{config}"], "updates-knot", file, core=None)
+    server.key, server.secret = "bench", servers.SECRET
     servers.wait_for_answer(server)
     return server
