@@ -121,11 +121,6 @@ impl Report {
         let user = self.user.or_else(|| file.user.clone()).unwrap_or_else(|| first.without_dot());
         let proof =
             Proof::read(&text, user).map_err(|error| format!("{}: {error}", key_file.display()))?;
-        if (self.line.is_some() || file.line.is_some()) && matches!(proof, Proof::Token { .. }) {
-            return Err("--line takes signed updates: put what `truename key secret NUMBER --for \
-                        signed` prints into the key file"
-                .into());
-        }
         let memory = self.state.or_else(|| file.state.clone());
         let memory = memory
             .or_else(|| usual_memory(first))

@@ -15,7 +15,7 @@ use crate::recent::{self, Decided, Hint, Note, Proof, Rule};
 use crate::update::{Edited, Hosts, Outcome, Report, Said, is_local};
 
 /// Hosts of a request that was not let in of which something is said.
-const NAMED: usize = 8;
+pub const NAMED: usize = 8;
 
 /// Remembers an update.
 pub fn update(
@@ -76,17 +76,24 @@ pub fn no_http(registry: &crate::registry::Registry, peer: IpAddr, rule: Rule) {
 }
 
 /// What is remembered, but for what every request has.
-struct Entry<'a> {
-    proof: Proof,
-    decided: Vec<Decided>,
-    hints: Vec<Hint>,
-    protocol: Option<Protocol>,
-    v6: Option<std::net::Ipv6Addr>,
-    secrets: &'a [&'a Secret],
+pub struct Entry<'a> {
+    /// Who proved to be asking.
+    pub proof: Proof,
+    /// What decided, for each host.
+    pub decided: Vec<Decided>,
+    /// What else is odd about it.
+    pub hints: Vec<Hint>,
+    /// In which language.
+    pub protocol: Option<Protocol>,
+    /// The IPv6 address reported.
+    pub v6: Option<std::net::Ipv6Addr>,
+    /// What must not be shown.
+    pub secrets: &'a [&'a Secret],
 }
 
 impl Entry<'_> {
-    fn take(self, shared: &Shared, request: &Request, status: StatusCode, body: &str) {
+    /// Hands it over, with what it was answered.
+    pub fn take(self, shared: &Shared, request: &Request, status: StatusCode, body: &str) {
         let registry = &shared.registry;
         let (recent, head) = (registry.recent(), &request.head);
         let client = request.source.address;

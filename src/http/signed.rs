@@ -28,6 +28,8 @@
 //! unsigned: signing it would let anybody make the server say, in a way that
 //! the client believes, that its update is wrong.
 
+mod why;
+
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -47,6 +49,7 @@ use crate::signed::{
     Update,
 };
 use crate::update::{self, Hosts, Outcome, Report};
+use why::Refusal;
 
 /// What `protocols` in the configuration calls it.
 pub const NAME: &str = "signed";
@@ -118,6 +121,7 @@ fn tell_address(shared: &Shared, request: &Parts, source: Source) -> Response {
     };
     let key = KeyId(parameters.first(&["key"]).unwrap_or_default().to_owned());
     let Some((_, secret)) = shared_secret(shared, &key, source.address) else {
+        why::refused(shared, request, b"", source, Refusal::Key);
         return bad_auth();
     };
     if !source.is_client {
@@ -141,17 +145,23 @@ fn shared_secret(shared: &Shared, key: &KeyId, source: IpAddr) -> Option<(Grant,
 async fn take_update(shared: &Shared, request: &Parts, message: &[u8], source: Source) -> Response {
     let sealed = match Update::read(message) {
         Ok(sealed) => sealed,
-        Err(malformed) => return text(StatusCode::BAD_REQUEST, format!("{malformed}\n")),
+        Err(malformed) => {
+            why::refused(shared, request, message, source, Refusal::Malformed);
+            return text(StatusCode::BAD_REQUEST, format!("{malformed}\n"));
+        }
     };
     let Some((grant, secret)) = shared_secret(shared, sealed.key(), source.address) else {
+        why::refused(shared, request, message, source, Refusal::Key);
         return bad_auth();
     };
     let key = sealed.key().clone();
     let Some((update, mac)) = sealed.open(&secret) else {
         tracing::debug!(source = %source.address, %key, "a signature that is not this key's");
+        why::refused(shared, request, message, source, Refusal::Signature(grant));
         return bad_auth();
     };
-    let answer = decide(shared, grant, &update, mac, source).await;
+    let answer = decide(shared, grant.clone(), &update, mac, source).await;
+    why::answered(shared, request, message, source, &grant, &update, &answer);
     log(request, &update, &answer, source);
     let status = match answer.status {
         Status::Busy => StatusCode::SERVICE_UNAVAILABLE,

@@ -89,9 +89,15 @@ const REFUSALS: [(Outcome, &str); 7] = [
 impl Answer {
     /// The message.
     pub fn write(&self, secret: &SharedSecret) -> String {
-        let Answer { update, time, status, hosts } = self;
-        let mut text = format!("{TITLE}\nupdate {update}\ntime {time}\nstatus {status}\n");
-        for (host, outcome) in hosts {
+        let Answer { update, time, .. } = self;
+        let words = self.in_words();
+        sealed(format!("{TITLE}\nupdate {update}\ntime {time}\n{words}"), secret).0
+    }
+
+    /// What became of it: the lines from `status` to before `mac`.
+    pub fn in_words(&self) -> String {
+        let mut text = format!("status {}\n", self.status);
+        for (host, outcome) in &self.hosts {
             let _ = write!(text, "host {}", host.without_dot());
             match outcome {
                 Outcome::Moved(addresses) => word_with(&mut text, "good", addresses),
@@ -102,7 +108,7 @@ impl Answer {
                 }
             }
         }
-        sealed(text, secret).0
+        text
     }
 
     /// Reads a message; `None` when it is not by the server, or not the answer

@@ -1,6 +1,9 @@
 //! `truename report` against the real server, in namespaces: what the kernel
 //! says of a home's addresses is in the DNS a moment later, and nobody is asked
 //! more often than needed.
+//!
+//! | truename report: signed | signed updates | real program |
+//! | truename report: token | dyndns2 | real program |
 
 mod refusals;
 mod router;
@@ -299,6 +302,25 @@ fn a_prefix_renumbers_the_site() {
     until_dns(&network, "nas.dyn.example.org", "AAAA", &["2001:db8:bb:ee02::5"]);
     until_dns(&network, HOST, "AAAA", &["2001:db8:bb:ee00::1"]);
     reporter.stop();
+}
+
+/// Two lines under one name, each with a report of its own: signed and with a
+/// token.
+#[test]
+fn two_lines_under_one_name() {
+    let network = Network::new();
+    let server = provider(&network);
+    let _running = server.start();
+    let login = server.add_host(HOST, &[]);
+    let machine = Machine::new(&network);
+    for (at, key) in [signing_key(&server, HOST), login.password].into_iter().enumerate() {
+        machine.key(&key);
+        network.move_home(HOMES[at]);
+        machine.done(&["--v6", "none", "--line", &format!("wan{at}")]);
+    }
+    let mut both = [HOMES[0], HOMES[1]];
+    both.sort_unstable();
+    assert_eq!(network.home.dig(HOST, "A"), both);
 }
 
 /// systemd is told when it is ready, how it stands, and that it ends; the same

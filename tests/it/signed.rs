@@ -7,7 +7,7 @@ mod storm;
 
 use std::net::IpAddr;
 
-use truename::model::{KeyId, Name, Timestamp};
+use truename::model::{Holder, KeyId, Name, Timestamp};
 use truename::registry::{Command, HostSettings, Purpose, Reply};
 use truename::signed::{AddressAnswer, Answer, Mac, Nonce, SharedSecret, Status, Update};
 use truename::store::Engine;
@@ -352,4 +352,35 @@ fn a_full_disk_is_told_in_a_signed_answer() {
     assert_eq!((status, client.read(&body, update.1).status), (503, Status::Busy));
     client.world.full.store(false, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(client.said(&client.update("192.0.2.1", now + 1)), moved("192.0.2.1"));
+}
+
+/// What `truename why` tells: who asked, what decided, what to do; and one
+/// place for a host that says the same again.
+#[test]
+fn the_last_updates_and_why() {
+    let client = Client::new(Engine::Sled);
+    let now = client.now();
+    let message = client.message("192.0.2.1", now);
+    client.post(&message.write(&SharedSecret::new([1; 32])).0);
+    client.post("no update");
+    client.said(&client.update("192.0.2.1", now));
+    client.said(&client.update("192.0.2.1", now + 1));
+    client.said(&client.update("192.0.2.1", now + 2));
+    client.said(&client.update("192.0.2.1", now + 2));
+    client.said(&client.update("192.0.2.1", now + 900_000));
+    let why = |command| match client.world.command(command).unwrap() {
+        Reply::Why(views) => serde_json::to_string(&views).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let host = why(Command::Why { about: Some(Holder::Host(name(HOST))), most: 20 });
+    for words in [
+        "signature: not by this key's secret",
+        "good: the address is another one now",
+        "nochg: unchanged",
+        "time: more than a minute",
+        "status replayed",
+    ] {
+        assert_eq!(host.matches(words).count(), 1, "{words}: {host}");
+    }
+    assert!(host.contains("\"signed\"") && !host.contains("mac "), "{host}");
 }

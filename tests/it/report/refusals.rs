@@ -77,7 +77,7 @@ fn what_is_wrong_with_the_command() {
         (&["--prefix-from", "lan0/128"], "--prefix-from lan0/128: a prefix is taken from"),
         (&["--map", "http"], "--map http: a port is given as"),
         (&["--refresh", "never"], "--refresh never: say how often"),
-        (&["--line", "wan1"], "--line takes signed updates"),
+        (&["--line", "wan_1"], "--line wan_1: a line's label is"),
         (&["--config", "/nowhere"], "/nowhere: cannot be read"),
         (&["--state", "/proc/nothing"], "/proc/nothing cannot be written"),
         (&["--v4", "none", "--v6", "none"], "no address was found to report"),

@@ -1,6 +1,8 @@
 //! `clients/signed.sh`, exactly as `truename host show HOST --settings signed`
 //! prints it, against the real server over plain HTTP: with curl, GNU wget and
 //! BusyBox, and with somebody on the way who changes what passes.
+//!
+//! | clients/signed.sh: curl, GNU wget, BusyBox | signed updates | real program |
 
 use std::io::Read;
 use std::path::Path;
