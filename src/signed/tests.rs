@@ -241,3 +241,66 @@ fn secrets_are_not_shown() {
     assert!("00".repeat(31).parse::<SharedSecret>().is_err());
     assert!("0g".repeat(32).parse::<SharedSecret>().is_err());
 }
+
+mod any {
+    use proptest::prelude::*;
+
+    use super::{SharedSecret, Update, name};
+    use crate::model::KeyId;
+    use crate::update::Said;
+
+    fn said<A: std::fmt::Debug + Clone + 'static>(
+        value: impl Strategy<Value = A> + 'static,
+    ) -> BoxedStrategy<Said<A>> {
+        prop_oneof![Just(Said::Nothing), Just(Said::Gone), value.prop_map(Said::Is)].boxed()
+    }
+
+    fn update() -> impl Strategy<Value = Update> {
+        let hosts = prop::collection::vec("[a-z]{1,9}(\\.[a-z0-9]{1,9}){1,4}", 1..5);
+        let prefix = (any::<u128>(), 0_u8..=128)
+            .prop_map(|(bits, length)| ipnet::Ipv6Net::new(bits.into(), length).unwrap());
+        let addresses = (
+            said(any::<u32>().prop_map(Into::into)),
+            said(any::<u128>().prop_map(Into::into)),
+            said(prefix),
+        );
+        let line = prop::option::of("[a-z0-9-]{1,16}".prop_map(|text| text.parse().unwrap()));
+        let fields = ("[a-z2-7]{8}", any::<u64>(), hosts, addresses, line);
+        fields.prop_map(|(key, time, hosts, (v4, v6, prefix), line)| Update {
+            key: KeyId(key),
+            time,
+            hosts: hosts.iter().map(|host| name(host)).collect(),
+            v4,
+            v6,
+            prefix,
+            line,
+        })
+    }
+
+    proptest! {
+        /// What is written is read as it was, unless it says nothing at all.
+        #[test]
+        fn update_is_read_as_it_was_written(update in update(), secret in any::<[u8; 32]>()) {
+            let secret = SharedSecret::new(secret);
+            let (text, mac) = update.write(&secret);
+            let says = update.v4 != Said::Nothing || update.v6 != Said::Nothing || update.prefix != Said::Nothing;
+            match Update::read(text.as_bytes()) {
+                Ok(sealed) => prop_assert_eq!(sealed.open(&secret), Some((update, mac))),
+                Err(_) => prop_assert!(!says),
+            }
+        }
+
+        /// Any octets, and any lines that look like ours: read or refused.
+        #[test]
+        fn octets_do_no_harm(
+            octets in prop::collection::vec(any::<u8>(), 0..300),
+            lines in prop::collection::vec("(truename-update-1|key|time|host|v4|v6|prefix|line|mac)( [ -~]{0,70})?", 0..12),
+        ) {
+            let _ = Update::read(&octets);
+            let text = lines.join("\n") + "\nmac " + &"0".repeat(64);
+            if let Ok(sealed) = Update::read(text.as_bytes()) {
+                prop_assert_eq!(sealed.open(&SharedSecret::new([0; 32])), None);
+            }
+        }
+    }
+}

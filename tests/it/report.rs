@@ -373,3 +373,23 @@ fn a_service_of_systemd() {
     hear("STOPPING=1");
     reporter.stop();
 }
+
+/// The unit of systemd calls the program by options that it has.
+#[test]
+fn the_unit_calls_what_is_there() {
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/docker/truename-report.service");
+    let unit = std::fs::read_to_string(unit).unwrap();
+    let call = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+    let mut words = call.split(' ');
+    assert_eq!(words.next(), Some("/usr/local/bin/truename"));
+    assert_eq!(words.next(), Some("report"));
+    let help = said(Command::new(env!("CARGO_BIN_EXE_truename")).args(["report", "--help"]), "");
+    let mut options = 0;
+    for option in words.filter(|word| word.starts_with("--")) {
+        assert!(help.out.contains(&format!("{option} <")), "{option}: {help}");
+        options += 1;
+    }
+    assert_eq!(options, 2);
+    // Without the kernel's addresses it would find none.
+    assert!(unit.contains("RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK"));
+}

@@ -1,6 +1,7 @@
 //! The router at home: miniupnpd with the kernel's own firewall. It tells its
 //! outer address and lets ports through, by NAT-PMP, PCP and UPnP.
 
+use std::io::Read;
 use std::process::{Child, Stdio};
 
 use super::super::daemon::{send, until};
@@ -153,4 +154,33 @@ fn a_router_that_is_of_no_help() {
     // What is there is reported all the same, and the port is told of.
     let said = machine.fails(&["--v4", "192.0.2.7", "--v6", "none", "--map", "443"]);
     assert!(said.contains("reported: 192.0.2.7; but"), "{said}");
+}
+
+/// A router that knows PCP alone tells its address with a mapping, which is
+/// taken back at once.
+#[test]
+fn a_router_that_knows_pcp_alone() {
+    let network = Network::new();
+    let server = provider(&network);
+    let _running = server.start();
+    server.add_host(HOST, &[]);
+    let machine = Machine::new(&network);
+    machine.key(&signing_key(&server, HOST));
+    behind_nat(&network);
+    let script = machine.file("pcp.py");
+    std::fs::write(&script, include_str!("pcp.py")).unwrap();
+    let seen = machine.file("seen");
+    let mut python = network.provider.command(&program("python3"));
+    python.arg(&script).args(["192.168.77.1", OUTER]).stdout(Stdio::piped());
+    let mut router = python.stderr(std::fs::File::create(&seen).unwrap()).spawn().unwrap();
+    router.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    let said = machine.done(&["--v4", "router", "--v6", "none"]);
+    assert_eq!(said, format!("{HOST}: reported: {OUTER}\n"));
+    let reporter = machine.daemon(&["--v4", OUTER, "--v6", "none", "--map", "443:8443"]);
+    reporter.until_said("the router lets 443:8443/tcp through");
+    reporter.stop();
+    let seen = std::fs::read_to_string(seen).unwrap();
+    let _ = router.kill();
+    let _ = router.wait();
+    assert_eq!(seen, "map 17 9 9\ndrop 17 9\nmap 6 443 8443\ndrop 6 8443\n");
 }
