@@ -106,7 +106,8 @@ fn trouble(answer: &Answer) -> Option<&'static str> {
         Answer::Outcomes(outcomes) => {
             return outcomes.iter().find_map(|outcome| match outcome {
                 Outcome::Moved(_) | Outcome::Kept(_) => None,
-                Outcome::BadAddress => Some("Invalid address"),
+                Outcome::BadAddress | Outcome::BadPrefix => Some("Invalid address"),
+                Outcome::NotAllowed => Some("Not allowed"),
                 Outcome::Blocked => Some("Domain is blocked"),
                 Outcome::NotAName => Some("Domain not set"),
                 _ => Some("No such domain"),

@@ -36,7 +36,9 @@ fn speak(_: &Request, asked: &Asked, answer: &Answer) -> Spoken {
                 ("Updated", "NOERROR")
             }
             None => ("Nothing has changed", "NOERROR"),
-            Some(Outcome::BadAddress) => ("This address cannot be used", "BADIP"),
+            Some(Outcome::BadAddress | Outcome::BadPrefix) => {
+                ("This address cannot be used", "BADIP")
+            }
             Some(Outcome::Blocked) => ("This host is blocked", "ABUSE"),
             Some(_) => ("No such host", "NOHOST"),
         },

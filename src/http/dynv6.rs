@@ -90,7 +90,10 @@ fn speak(_: &Request, _: &Asked, answer: &Answer) -> Spoken {
                 (StatusCode::OK, "addresses updated")
             }
             None => (StatusCode::OK, "addresses unchanged"),
-            Some(Outcome::BadAddress) => (StatusCode::BAD_REQUEST, "invalid address"),
+            Some(Outcome::BadAddress | Outcome::BadPrefix) => {
+                (StatusCode::BAD_REQUEST, "invalid address")
+            }
+            Some(Outcome::NotAllowed) => (StatusCode::BAD_REQUEST, "not allowed by this token"),
             Some(Outcome::Blocked) => (StatusCode::BAD_REQUEST, "zone is blocked"),
             Some(_) => (StatusCode::NOT_FOUND, "zone not found"),
         },

@@ -157,7 +157,8 @@ fn line(form: Option<Form>, name: Option<&Name>, outcome: &Outcome, address: &st
         Outcome::Kept(_) => {
             format!("No IP change detected for {name} with IP {address}, skipping update\n")
         }
-        Outcome::BadAddress => "ERROR: This address cannot be used.\n".into(),
+        Outcome::BadAddress | Outcome::BadPrefix => "ERROR: This address cannot be used.\n".into(),
+        Outcome::NotAllowed => "ERROR: This token may not do that.\n".into(),
         Outcome::Blocked => "ERROR: This record is blocked.\n".into(),
         _ => "ERROR: Unable to locate this record\n".into(),
     }

@@ -49,7 +49,7 @@ fn speak(request: &Request, asked: &Asked, answer: &Answer) -> Spoken {
         Answer::Outcomes(outcomes) => outcomes
             .iter()
             .map(|outcome| match outcome {
-                Outcome::BadAddress => "badip\n".into(),
+                Outcome::BadAddress | Outcome::BadPrefix => "badip\n".into(),
                 outcome => dyndns2::line(outcome, &asked.spelling),
             })
             .collect(),

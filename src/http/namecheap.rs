@@ -61,7 +61,8 @@ fn speak(_: &Request, asked: &Asked, answer: &Answer) -> Spoken {
         Answer::Outcomes(outcomes) => {
             let error = outcomes.iter().find_map(|outcome| match outcome {
                 Outcome::Moved(_) | Outcome::Kept(_) => None,
-                Outcome::BadAddress => Some("Invalid IP"),
+                Outcome::BadAddress | Outcome::BadPrefix => Some("Invalid IP"),
+                Outcome::NotAllowed => Some("Not allowed"),
                 Outcome::Blocked => Some("Domain is blocked"),
                 _ => Some("No Records updated. A record not Found;"),
             });

@@ -56,7 +56,7 @@ fn code(outcome: &Outcome) -> u8 {
     match outcome {
         Outcome::Kept(_) => 0,
         Outcome::Moved(_) => 1,
-        Outcome::BadAddress => 7,
+        Outcome::BadAddress | Outcome::BadPrefix => 7,
         Outcome::Blocked => 8,
         _ => 2,
     }

@@ -7,6 +7,7 @@
 mod http_server;
 mod lines;
 mod logs;
+mod protocols;
 mod script;
 mod sound;
 mod strangers;
