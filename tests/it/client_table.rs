@@ -127,7 +127,16 @@ fn the_readme_lists_the_clients_that_are_tested() {
 #[test]
 fn every_recorded_client_that_is_one_is_in_it() {
     // These are about us and not about a client.
-    let ours = ["address-alone", "answers", "browser", "browsers", "checkip", "offline", "proxies"];
+    let ours = [
+        "address-alone",
+        "advice",
+        "answers",
+        "browser",
+        "browsers",
+        "checkip",
+        "offline",
+        "proxies",
+    ];
     for file in files(&project().join("tests/clients"), "txt") {
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&file).unwrap();
