@@ -198,7 +198,11 @@ fn thousands_of_requests_to_every_language() {
         };
         let what = format!("{} {}\n{}\n{status} {body}", seed.method, seed.target, seed.body);
         *statuses.entry(status).or_insert(0) += 1;
-        assert!([200, 400, 401, 404, 405, 503].contains(&status), "{what}");
+        // Update clients end for good on other refusals; programs that post
+        // JSON do not.
+        let bearable = [200, 400, 401, 404, 405, 503].contains(&status);
+        let is_json = body.starts_with("{\"") && (400..500).contains(&status);
+        assert!(bearable || is_json, "{what}");
         assert!(body.len() <= LONGEST, "{what}");
         assert!(!body.contains(&cam), "another's secret\n{what}");
         // FreeDNS's list gives back the secret it was asked with, in the URLs
