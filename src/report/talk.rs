@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::exchange::{Answer, Client, Question};
 use super::{Options, Proof, Report};
@@ -39,6 +39,9 @@ pub enum Verdict {
 fn later(why: impl Into<String>) -> Verdict {
     Verdict::Later { why: why.into(), after: None }
 }
+
+/// What is not sent as it is in a query: addresses are.
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b':').remove(b'/');
 
 /// Speaks with one server for some hosts.
 pub struct Talk {
@@ -122,7 +125,7 @@ impl Talk {
         let mut target = format!("/nic/update?hostname={}", hosts.join(","));
         let mut add = |name: &str, value: Option<String>| {
             if let Some(value) = value {
-                let value = utf8_percent_encode(&value, NON_ALPHANUMERIC);
+                let value = utf8_percent_encode(&value, VALUE);
                 target += &format!("&{name}={value}");
             }
         };

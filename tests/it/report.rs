@@ -5,6 +5,7 @@
 //! | truename report: signed | signed updates | real program |
 //! | truename report: token | dyndns2 | real program |
 
+mod answers;
 mod refusals;
 mod router;
 
