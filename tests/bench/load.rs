@@ -3,7 +3,7 @@
 //! ```text
 //! load append|overwrite DIRECTORY SECONDS          one writer, an fdatasync each
 //! load group DIRECTORY WRITERS OCTETS SECONDS      many writers share fdatasyncs
-//! load http ADDRESS TOKEN WHAT CLIENTS SECONDS     WHAT: good, nochg, static
+//! load http ADDRESS TOKEN WHAT CLIENTS SECONDS     WHAT: good, duckdns, nochg, static
 //! load paced ADDRESS TOKEN CLIENTS RATE SECONDS    so many `good` a second
 //! load update ADDRESS CLIENTS SECONDS              RFC 2136 over UDP
 //! load signed ADDRESS KEY SECRET CLIENTS SECONDS   the same, signed (RFC 8945)

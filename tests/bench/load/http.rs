@@ -1,4 +1,4 @@
-//! dyndns2 over HTTP, on connections that are kept.
+//! dyndns2 and DuckDNS over HTTP, on connections that are kept.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
@@ -14,6 +14,7 @@ struct Reporter {
     number: usize,
     what: What,
     authorization: String,
+    token: String,
     addresses: Addresses,
     request: Vec<u8>,
     answer: Vec<u8>,
@@ -24,6 +25,8 @@ struct Reporter {
 enum What {
     /// Another address each time.
     Good,
+    /// The same as DuckDNS says it.
+    Duckdns,
     /// The same each time.
     Nochg,
     /// Something that needs no look at any host.
@@ -38,7 +41,8 @@ impl Reporter {
         let (request, answer) = (Vec::new(), Vec::new());
         let mut addresses = Addresses::new();
         addresses.0 = addresses.0.wrapping_add((number as u32) << 18);
-        Reporter { stream, number, what, authorization, addresses, request, answer }
+        let token = token.to_string();
+        Reporter { stream, number, what, authorization, token, addresses, request, answer }
     }
 
     /// The next address of its host.
@@ -50,18 +54,25 @@ impl Reporter {
     }
 
     fn send(&mut self, [first, second, third, fourth]: [u8; 4]) {
-        let Reporter { number, authorization, .. } = self;
+        let Reporter { number, authorization, token, .. } = self;
         self.request.clear();
         let path = match self.what {
             What::Static => "/robots.txt".to_string(),
+            What::Duckdns => format!(
+                "/update?domains=h{number}&token={token}&ip={first}.{second}.{third}.{fourth}"
+            ),
             _ => format!(
                 "/nic/update?hostname=h{number}.dyn.example.org\
                  &myip={first}.{second}.{third}.{fourth}"
             ),
         };
+        let login = match self.what {
+            What::Duckdns => String::new(),
+            _ => format!("Authorization: Basic {authorization}\r\n"),
+        };
         let request = write!(
             self.request,
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {authorization}\r\n\
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\n{login}\
              User-Agent: truename-bench/1 bench@example.org\r\nConnection: keep-alive\r\n\r\n"
         );
         request.unwrap();
@@ -95,6 +106,7 @@ impl Client for Reporter {
         let Some(body) = body(&self.answer) else { return false };
         let expected: &[u8] = match self.what {
             What::Good => b"good ",
+            What::Duckdns => b"OK",
             What::Nochg => b"nochg ",
             What::Static => b"User-agent",
         };
@@ -124,9 +136,10 @@ fn reporters(address: &str, token: &str, what: What, clients: usize) -> Vec<Repo
 pub fn rate(address: &str, token: &str, what: &str, clients: usize, span: Duration) -> Times {
     let what = match what {
         "good" => What::Good,
+        "duckdns" => What::Duckdns,
         "nochg" => What::Nochg,
         "static" => What::Static,
-        _ => panic!("good, nochg or static"),
+        _ => panic!("good, duckdns, nochg or static"),
     };
     let mut reporters = reporters(address, token, what, clients);
     if what == What::Nochg {

@@ -1,4 +1,4 @@
-"""Durable updates: dyndns2 over HTTP and signed RFC 2136 over UDP, each acknowledged
+"""Durable updates: dyndns2 and DuckDNS over HTTP and signed RFC 2136 over UDP, each acknowledged
 after an fsync, beside RFC 2136 to BIND and Knot from as many clients, signed and not,
 and beside what the disk gives."""
 
@@ -32,6 +32,7 @@ def measure(bench):
             turn("the disk's group commit", "group", bench.directory, clients, RECORD, seconds)
             for name, server in ours.items():
                 turn(name, "http", server.http, server.token, "good", clients, seconds)
+                turn(f"{name}, DuckDNS", "http", server.http, server.token, "duckdns", clients, seconds)
                 turn(f"{name}, RFC 2136 signed", "signed", *shared(server), clients, seconds)
             for name, server in peers.items():
                 turn(name, "update", f"127.0.0.1:{server.port}", clients, seconds)
@@ -39,7 +40,7 @@ def measure(bench):
     for clients in numbers:
         rows = []
         rivals = [row for name in peers for row in (name, f"{name}, signed")]
-        own = [row for name in ours for row in (name, f"{name}, RFC 2136 signed")]
+        own = [row for name in ours for row in (name, f"{name}, DuckDNS", f"{name}, RFC 2136 signed")]
         for what in ["the disk's group commit", *rivals, *own]:
             rates, p50, p99, _ = zip(*results[what, clients])
             base = lambda other: [rate for rate, *_ in results[other, clients]]
