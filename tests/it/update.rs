@@ -4,6 +4,7 @@ mod fuzz;
 mod message;
 mod peer;
 mod programs;
+mod remembered;
 mod server;
 mod sizes;
 mod table;

@@ -11,6 +11,7 @@
 //! over octets. Transfers and NOTIFY are not offered yet: [`refuse`] says so.
 
 mod refuse;
+mod remember;
 mod replies;
 mod update;
 
@@ -23,11 +24,13 @@ use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler};
 use tokio::sync::mpsc;
 
+use self::remember::Heard;
 use self::replies::{Replies, seconds};
 use crate::answer::{Asked, Extra, Meta, Verdict, extra, opcode_of, say};
 use crate::model::{Grant, KeyId, Name};
 use crate::registry::{Purpose, Registry};
 use crate::tsig::{self, Fault, Signer, Tsig, error};
+use crate::update::Edited;
 use crate::wire::{Question, opcode, rcode};
 use crate::zone::Snapshot;
 
@@ -44,7 +47,7 @@ enum Proof {
     /// Somebody who has this key.
     Key(Grant, Signer),
     /// Somebody who has a key, and whose clock is wrong.
-    Late(Signer),
+    Late(Grant, Signer),
     /// Somebody who has no key of ours, or whose message was changed.
     Bad(u16),
     /// A signature that cannot be read, or with too little of a MAC.
@@ -95,12 +98,20 @@ impl SlowHandler {
                 say(&request, rcode::NOTAUTH, &mut reply);
                 let tsig = signature.expect("there is one that is bad");
                 tracing::debug!("a bad signature by {} from {peer}: {error}", tsig.key);
+                if let Some(heard) = self.heard(&request, peer.ip(), rcode::NOTAUTH) {
+                    heard.bad(&tsig, self.key_id(&tsig.key), error);
+                }
                 tsig.append_unsigned(error, &mut reply);
                 let _ = replies.send(reply).await;
                 return;
             }
-            Proof::Late(signer) => {
+            Proof::Late(grant, signer) => {
                 tracing::info!(%peer, "signed by a clock that is wrong");
+                if let Some((heard, tsig)) =
+                    self.heard(&request, peer.ip(), rcode::NOTAUTH).zip(signature)
+                {
+                    heard.late(&grant, &tsig, seconds(heard.registry));
+                }
                 replies.sign_with(signer, &self.registry);
                 return say_only(&request, rcode::NOTAUTH, &replies).await;
             }
@@ -163,7 +174,7 @@ impl SlowHandler {
             Err(Fault::Length) => Proof::Malformed,
             Err(Fault::Algorithm) => Proof::Bad(error::BADKEY),
             Err(Fault::Mac) => Proof::Bad(error::BADSIG),
-            Err(Fault::Time(signer)) => Proof::Late(signer),
+            Err(Fault::Time(signer)) => Proof::Late(grant, signer),
         }
     }
 
@@ -183,7 +194,12 @@ impl SlowHandler {
             let snapshot = self.snapshot.load();
             let zone = match update::zone(request, &snapshot) {
                 Ok(zone) => zone,
-                Err(rcode) => return rcode,
+                Err(rcode) => {
+                    if let Some((heard, grant)) = self.heard(request, source, rcode).zip(grant) {
+                        heard.elsewhere(&grant);
+                    }
+                    return rcode;
+                }
             };
             match Question::read(request).map(|zone| extra(request, zone.end())) {
                 Some(Extra::None) => {}
@@ -195,6 +211,9 @@ impl SlowHandler {
             // Who has no key is told nothing of what is there, and costs
             // nothing.
             if grant.is_none() {
+                if let Some(heard) = self.heard(request, source, rcode::REFUSED) {
+                    heard.unsigned();
+                }
                 return rcode::REFUSED;
             }
             update::read(request, &zone, &snapshot, source)
@@ -204,22 +223,29 @@ impl SlowHandler {
             (Ok(asked), Some(grant), Some(registry)) => (asked, grant, registry),
             _ => return rcode::REFUSED,
         };
-        if asked.is_empty() {
-            return asked.rcode;
-        }
-        let by = grant.key.as_ref().map_or_else(|| grant.holder.to_string(), KeyId::to_string);
-        match registry.edit(grant, asked.edits).await {
-            Ok(edited) => {
-                let rcode = match update::rcode(&edited) {
-                    rcode::NOERROR => asked.rcode,
-                    rcode => rcode,
-                };
-                tracing::info!(%source, key = by, "DNS UPDATE: {edited:?}");
-                rcode
-            }
+        let done = match asked.is_empty() {
+            true => Some(Edited::Done { changed: false }),
+            false => registry.edit(grant.clone(), asked.edits.clone()).await.ok(),
+        };
+        let rcode = match &done {
+            Some(edited) => match update::rcode(edited) {
+                rcode::NOERROR => asked.rcode,
+                rcode => rcode,
+            },
             // RFC 2136 §3.4.2.7 knows no "later"; clients take this one for it.
-            Err(_) => rcode::SERVFAIL,
-        }
+            None => rcode::SERVFAIL,
+        };
+        let key = grant.key.as_ref().map_or_else(|| grant.holder.to_string(), KeyId::to_string);
+        tracing::info!(%source, key, rcode, "DNS UPDATE: {done:?}");
+        let heard = Heard { registry, source, request, rcode };
+        heard.update(&grant, &asked.edits, done.as_ref());
+        rcode
+    }
+
+    /// What is remembered of a message, where there is somebody to remember.
+    fn heard<'a>(&'a self, request: &'a [u8], source: IpAddr, rcode: u16) -> Option<Heard<'a>> {
+        let registry = self.registry.as_ref()?;
+        Some(Heard { registry, source, request, rcode })
     }
 }
 

@@ -1,4 +1,7 @@
 //! nsupdate, knsupdate, dig and kdig against the server.
+//!
+//! | nsupdate 9.18 | DNS UPDATE | real program |
+//! | knsupdate 3.2 | DNS UPDATE | real program |
 
 use std::process::Command;
 
