@@ -164,11 +164,14 @@ fn what_the_kernel_says_is_in_the_dns_a_moment_later() {
         until_dns(&network, HOST, "A", &[home]);
         assert_eq!(network.home.dig(HOST, "AAAA"), [HOME6]);
     }
-    // A temporary address appears beside the stable one, which stays; then the
-    // stable one is deprecated, and another takes its place.
+    // The kernel makes up a temporary address beside a stable one, which is
+    // what is reported; once that is deprecated, another stable one is.
     let set = |line: &str| network.home.set(line);
+    let temporary = || network.home.run("ip", &["-6", "address", "show", "temporary"]).out;
+    set("sysctl -qw net.ipv6.conf.wire.use_tempaddr=2");
     set("ip address add 2001:db8:7::8/64 dev wire nodad preferred_lft 4000 valid_lft 8000");
     set("ip address add 2001:db8:7::9/64 dev wire nodad mngtmpaddr");
+    until("a temporary address", SOON, || temporary().contains("2001:db8:7:").then_some(()));
     set("ip address del 2001:db8:7::7/128 dev wire");
     until_dns(&network, HOST, "AAAA", &["2001:db8:7::9"]);
     set("ip address change 2001:db8:7::9/64 dev wire nodad preferred_lft 0");
