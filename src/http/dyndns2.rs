@@ -31,7 +31,7 @@ pub const LANGUAGE: Language = Language { name: "dyndns2", is_meant, read, speak
 /// Whether a request is for this protocol: it names a host or an address, or
 /// presents credentials, or says so by its path. An address is enough, for the
 /// login may imply the host, and GNU wget logs in only when challenged.
-fn is_meant(request: &Request) -> bool {
+pub fn is_meant(request: &Request) -> bool {
     let names = hosts::HOSTS.iter().chain(&spelling::V4).chain(&spelling::V6);
     names.into_iter().any(|name| request.parameters.has(name))
         || credentials::presented(&request.head.headers, &request.parameters)

@@ -27,7 +27,11 @@ pub const LANGUAGE: Language = Language { name: "dynv6", is_meant, read, speak }
 const ADDRESSES: [&str; 3] = ["ipv4", "ipv6", "ipv6prefix"];
 
 fn is_meant(request: &Request) -> bool {
+    let has = |name: &&str| request.parameters.has(name);
     request.path == "/api/update"
+        && (ADDRESSES.iter().any(has) || ["zone", "token"].iter().any(has))
+        // Somebody's dyndns2 on the same path.
+        && !has(&"myip")
 }
 
 fn read(request: &Request) -> Asked {

@@ -18,7 +18,7 @@ use crate::update::Outcome;
 pub const LANGUAGE: Language = Language { name: "easydns", is_meant, read: dyndns2::read, speak };
 
 fn is_meant(request: &Request) -> bool {
-    matches!(request.segments.as_slice(), [dyn_, script] if dyn_ == "dyn" && script.ends_with(".php"))
+    ["/dyn/generic.php", "/dyn/tomato.php", "/dyn/ez-ipupdate.php"].contains(&request.path.as_str())
 }
 
 fn speak(_: &Request, asked: &Asked, answer: &Answer) -> Spoken {

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Without an address it is the one the request comes from. A token of nobody
-//! is a page that is not there.
+//! is a page that is not there, unless it may be an update in dyndns2 whose
+//! client logs in only when challenged.
 
 use axum::http::{Method, StatusCode, header};
 
@@ -51,10 +52,12 @@ fn read(request: &Request) -> Asked {
     Asked { hints, ..Asked::report(update, logins, addressed.spelling) }
 }
 
-fn speak(_: &Request, asked: &Asked, answer: &Answer) -> Spoken {
+fn speak(request: &Request, asked: &Asked, answer: &Answer) -> Spoken {
     let (status, body) = dyndns2::words(answer, &asked.spelling);
     match answer {
-        Answer::BadAuth => Spoken::text(StatusCode::NOT_FOUND, "not found\n"),
+        Answer::BadAuth if !dyndns2::is_meant(request) => {
+            Spoken::text(StatusCode::NOT_FOUND, "not found\n")
+        }
         _ => Spoken::text(status, body),
     }
 }
