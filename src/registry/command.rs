@@ -53,6 +53,15 @@ pub enum Command {
         /// Its name.
         name: Name,
     },
+    /// Makes a host for whoever asks, good for TXT records alone.
+    Register {
+        /// The zone it is made in.
+        zone: Name,
+        /// From where its key may be used; empty: from anywhere.
+        networks: Vec<IpNet>,
+        /// How many such hosts there may be in all.
+        most: usize,
+    },
     /// Adds an account.
     AccountAdd {
         /// Its name.

@@ -27,6 +27,7 @@ mod load;
 mod operate;
 mod packing;
 mod records;
+mod register;
 mod rights;
 mod rows;
 mod rows_v1;
@@ -45,6 +46,7 @@ pub use command::{
     SiteSetting, Status, ZoneStatus,
 };
 pub use import::{Credential, ImportHost, Imported, MIN_SECRET, Step};
+pub use register::REGISTRAR;
 pub use rows::HISTORY;
 pub use secrets::{Auth, Login, MIN_PASSWORD, Purpose};
 pub use settings::{AlsoReload, Settings, ZoneSource};

@@ -30,6 +30,7 @@ impl Draft {
             }
             Command::HostSet { name, settings } => self.set_host(name, settings, policies, now),
             Command::HostRemove { name } => self.drop_host(name),
+            Command::Register { zone, networks, most } => self.register(zone, networks, *most, now),
             Command::AccountAdd { name, password } => self.add_account(name, password, now),
             Command::AccountSet { name, password, blocked } => {
                 self.set_account(name, password, *blocked)
@@ -316,7 +317,7 @@ impl Draft {
         (key, token.0)
     }
 
-    fn add_key(&mut self, (key, token): (Key, String)) -> NewKey {
+    pub(super) fn add_key(&mut self, (key, token): (Key, String)) -> NewKey {
         let view = key_view(&key);
         self.put_key(key);
         NewKey { key: view, token }

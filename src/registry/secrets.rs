@@ -113,6 +113,21 @@ pub(super) fn new_token() -> Secret {
     Secret(letters(&random::<20>()))
 }
 
+/// A new token of 40 characters, 200 random bits: as long as those of
+/// acme-dns, whose clients may look at the length.
+pub(super) fn new_long_token() -> Secret {
+    Secret(letters(&random::<25>()))
+}
+
+/// A random UUID in lower case (RFC 9562 §5.4).
+pub(super) fn new_uuid() -> String {
+    let mut bits = u128::from_be_bytes(random());
+    bits = bits & !(0xf << 76) | 0x4 << 76;
+    bits = bits & !(0x3 << 62) | 0x2 << 62;
+    let text = format!("{bits:032x}");
+    [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-")
+}
+
 /// A new public number for a key: 8 characters, 40 random bits.
 pub(super) fn new_key_id() -> KeyId {
     KeyId(letters(&random::<5>()))
@@ -285,6 +300,19 @@ mod tests {
         assert_eq!(one.0.len(), 32);
         assert!(one.0.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
         assert_ne!(one, two);
+    }
+
+    #[test]
+    fn names_and_tokens_as_acme_dns_has_them() {
+        let token = new_long_token();
+        assert_eq!(token.0.len(), 40);
+        let uuid = new_uuid();
+        let parts: Vec<&str> = uuid.split('-').collect();
+        assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+        assert!(uuid.bytes().all(|b| b"0123456789abcdef-".contains(&b)), "{uuid}");
+        assert!(parts[2].starts_with('4'), "random: {uuid}");
+        assert!(parts[3].starts_with(['8', '9', 'a', 'b']), "of this variant: {uuid}");
+        assert_ne!(new_uuid(), uuid);
     }
 
     #[test]
