@@ -19,6 +19,11 @@
 //! certificate = "/etc/letsencrypt/live/ddns.dyn.example.org/fullchain.pem"
 //! key = "/etc/letsencrypt/live/ddns.dyn.example.org/privkey.pem"
 //!
+//! [http.register]
+//! zone = "dyn.example.org"
+//! from = ["192.0.2.0/24"]
+//! names = 1000
+//!
 //! [hosts]
 //! ttl = 60
 //! lease = "35d"
@@ -40,7 +45,7 @@ use super::{
     Config, ConfigError, DEFAULT_DATA, DnsConfig, HostDefaults, HttpConfig, Reach, TlsConfig,
     both_families,
 };
-use crate::http::Protocols;
+use crate::http::{Protocols, Registration};
 use crate::model::{Lease, Name, Ttl};
 use crate::store::Engine;
 use crate::tls::Files;
@@ -88,6 +93,16 @@ struct Http {
     realm: Option<String>,
     connections: Option<Count>,
     tls: Option<Tls>,
+    register: Option<Register>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Register {
+    zone: Spanned<String>,
+    #[serde(default)]
+    from: Vec<Spanned<String>>,
+    names: Option<Count>,
 }
 
 #[derive(Deserialize)]
@@ -235,6 +250,16 @@ impl Reader<'_> {
             realm: http.realm.unwrap_or(default.realm),
             connections: http.connections.map_or(default.connections, |count| count.0),
             tls: http.tls.map(|tls| self.tls(tls, here, notes)).transpose()?,
+            register: http.register.map(|register| self.register(register)).transpose()?,
+        })
+    }
+
+    fn register(&self, register: Register) -> Result<Registration, ConfigError> {
+        let networks = register.from.iter().map(|network| self.network(network));
+        Ok(Registration {
+            zone: self.parsed(&register.zone)?,
+            from: networks.collect::<Result<_, _>>()?,
+            names: register.names.map_or(Registration::NAMES, |count| count.0),
         })
     }
 

@@ -112,6 +112,8 @@ pub struct HttpConfig {
     pub realm: String,
     /// Connections at once.
     pub connections: usize,
+    /// Who may make names of their own; `None`: nobody.
+    pub register: Option<http::Registration>,
 }
 
 /// Where HTTPS is served, and with what.
@@ -139,6 +141,7 @@ impl HttpConfig {
             protocols: self.protocols.clone(),
             realm: self.realm.clone(),
             connections: self.connections,
+            register: self.register.clone(),
             ..http::Options::default()
         }
     }
@@ -157,6 +160,7 @@ impl Default for HttpConfig {
             protocols,
             realm,
             connections,
+            register: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::language::Request;
 use crate::model::{Name, RecordType};
-use crate::update::RecordChange;
+use crate::update::{CHALLENGE, RecordChange};
 
 /// The label below a host at which the authority looks.
 const LABEL: &[u8] = b"_acme-challenge";
@@ -11,9 +11,6 @@ const LABEL: &[u8] = b"_acme-challenge";
 /// How many values a client that only ever has one is given: two certificates
 /// (`x` and `*.x`) may be proved at once.
 const NEWEST: usize = 2;
-
-/// The longest value, in octets; a real one has 43.
-const LONGEST: usize = 255;
 
 /// Where a host's challenge stands. A name that begins with the label already
 /// is itself.
@@ -24,18 +21,40 @@ pub fn at(host: &Name) -> Option<Name> {
     }
 }
 
-/// Sets a value beside the one before; `None`: it is too long to be one.
+/// Sets a value beside the one before; `None`: it is empty, or too long to
+/// be one.
 pub fn set(value: &str) -> Option<RecordChange> {
-    let length = u8::try_from(value.len()).ok().filter(|_| value.len() <= LONGEST)?;
-    let mut rdata = vec![length];
-    rdata.extend_from_slice(value.as_bytes());
+    add(value, Some(NEWEST))
+}
+
+/// Sets a value beside all others, for a client that takes it away itself.
+pub fn present(value: &str) -> Option<RecordChange> {
+    add(value, None)
+}
+
+fn add(value: &str, newest: Option<usize>) -> Option<RecordChange> {
+    // Whatever the name is: a proof of today means nothing tomorrow.
+    let keep = Some(CHALLENGE);
     Some(RecordChange::Add {
         rtype: RecordType::TXT,
         ttl: None,
-        rdata,
-        keep: None,
-        newest: Some(NEWEST),
+        rdata: rdata(value)?,
+        keep,
+        newest,
     })
+}
+
+/// A TXT record of one string (RFC 1035 §3.3.14).
+fn rdata(value: &str) -> Option<Vec<u8>> {
+    let length = u8::try_from(value.len()).ok().filter(|_| !value.is_empty())?;
+    let mut rdata = vec![length];
+    rdata.extend_from_slice(value.as_bytes());
+    Some(rdata)
+}
+
+/// Takes one value away.
+pub fn cleanup(value: &str) -> Option<RecordChange> {
+    Some(RecordChange::Remove { rtype: RecordType::TXT, rdata: rdata(value)? })
 }
 
 /// Takes all values away.

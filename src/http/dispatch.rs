@@ -13,8 +13,8 @@ use axum::response::Response;
 use super::language::{Answer, Asked, Language, Names, Request, Spoken, Task};
 use super::{Shared, content};
 use super::{
-    challenge, desec, docker_ddns, duckdns, dyndns1, dyndns2, dynv6, easydns, freedns, he,
-    namecheap, noip, records, remember, signed, token_url,
+    acme_dns, challenge, desec, docker_ddns, duckdns, dyndns1, dyndns2, dynv6, easydns, freedns,
+    he, httpreq, namecheap, noip, records, remember, signed, token_url,
 };
 use crate::model::{Grant, Host, Name, Protocol};
 use crate::registry::{Auth, State};
@@ -24,6 +24,8 @@ use crate::update::{Edit, Edited, Edits, Hosts, Outcome, RecordChange, Update};
 /// its own comes before those that take what is left, and dyndns2 takes all.
 pub const LANGUAGES: &[Language] = &[
     records::LANGUAGE,
+    acme_dns::LANGUAGE,
+    httpreq::LANGUAGE,
     duckdns::LANGUAGE,
     dynv6::LANGUAGE,
     freedns::LANGUAGE,
@@ -114,8 +116,14 @@ async fn decide(
     if !matches!(request.head.method, Method::GET | Method::POST) {
         return Answer::BadMethod;
     }
-    if asked.task == Task::Nothing {
-        return Answer::Nothing;
+    match &asked.task {
+        Task::Nothing => return Answer::Nothing,
+        Task::Register(networks) => {
+            let networks = networks.clone();
+            let Shared { registrar, registry, .. } = shared;
+            return Answer::Made(registrar.make(registry, networks, request.source.address).await);
+        }
+        _ => {}
     }
     let grant = match authenticate(shared, asked, request.source.address).await {
         Ok(grant) => grant,
@@ -135,14 +143,16 @@ async fn decide(
         Task::Report(updates) => report(shared, grant, updates).await,
         Task::Challenge { hosts, change, protocol } => {
             let names = state.meant(grant, hosts);
-            match challenges(&names, change.as_ref(), *protocol, request.source.address) {
+            let place =
+                if grant.may.acme { challenge::at } else { |host: &Name| Some(host.clone()) };
+            match challenges(&names, place, change.as_ref(), *protocol, request.source.address) {
                 Ok(edits) => edit(shared, grant.clone(), edits).await,
                 Err(edited) => Answer::Edited(edited),
             }
         }
         Task::Edit(edits) => edit(shared, grant.clone(), edits.clone()).await,
         Task::List(hosts) => Answer::Hosts(list(&state, grant, hosts, shared.max_hosts)),
-        Task::Nothing => Answer::Nothing,
+        Task::Nothing | Task::Register(_) => Answer::Nothing,
     }
 }
 
@@ -177,16 +187,19 @@ async fn edit(shared: &Shared, grant: Grant, edits: Edits) -> Answer {
     }
 }
 
-/// The same change of the challenge of each host.
+/// The same change of the challenge of each host, which stands at its
+/// `place`: below the host, or at its own name where TXT records are all that
+/// the key is good for, because a CNAME from elsewhere points there.
 fn challenges(
     names: &[Option<Name>],
+    place: fn(&Name) -> Option<Name>,
     change: Option<&RecordChange>,
     protocol: Protocol,
     source: IpAddr,
 ) -> Result<Edits, Edited> {
     let change = change.ok_or(Edited::BadData)?;
     let edits = names.iter().map(|name| {
-        let name = name.as_ref().and_then(challenge::at).ok_or(Edited::Unknown)?;
+        let name = name.as_ref().and_then(place).ok_or(Edited::Unknown)?;
         Ok(Edit { name, change: change.clone() })
     });
     let edits = edits.collect::<Result<Vec<_>, Edited>>()?;
@@ -228,7 +241,7 @@ impl Asked {
                 updates.iter_mut().for_each(|update| complete(&mut update.hosts));
             }
             Task::Challenge { hosts, .. } | Task::List(hosts @ Hosts::Listed(_)) => complete(hosts),
-            Task::List(Hosts::Implied(_)) | Task::Edit(_) | Task::Nothing => {}
+            Task::List(Hosts::Implied(_)) | Task::Edit(_) | Task::Register(_) | Task::Nothing => {}
         }
     }
 }
@@ -259,7 +272,11 @@ fn note(language: &Language, request: &Request, asked: &Asked, answer: &Answer) 
     // The same words in every language; no secret stands in them.
     let (_, words) = dyndns2::words(answer, &asked.spelling);
     let outcome = words.trim_end().replace('\n', "; ");
-    let hosts = asked.hosts().into_iter().map(names).collect::<Vec<_>>().join(" ");
+    let hosts: Vec<String> = match &asked.task {
+        Task::Edit(edits) => edits.edits.iter().map(|edit| edit.name.without_dot()).collect(),
+        _ => asked.hosts().into_iter().map(names).collect(),
+    };
+    let hosts = hosts.join(" ");
     if *answer == Answer::BadAuth {
         let credentials = asked.logins.len();
         tracing::debug!(target: TARGET, %source, ?agent, credentials, protocol, "{outcome}");

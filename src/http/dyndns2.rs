@@ -63,7 +63,7 @@ pub fn words(answer: &Answer, spelling: &Spelling) -> (StatusCode, String) {
             (StatusCode::OK, outcomes.iter().map(|outcome| line(outcome, spelling)).collect())
         }
         Answer::Edited(edited) => (StatusCode::OK, format!("{}\n", edited_word(edited))),
-        Answer::Hosts(_) | Answer::Nothing => (StatusCode::OK, String::new()),
+        Answer::Hosts(_) | Answer::Made(_) | Answer::Nothing => (StatusCode::OK, String::new()),
         Answer::BadAuth => (StatusCode::UNAUTHORIZED, "badauth\n".into()),
         Answer::Blocked => (StatusCode::OK, "abuse\n".into()),
         Answer::TooManyHosts => (StatusCode::OK, "numhost\n".into()),

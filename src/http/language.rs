@@ -11,11 +11,14 @@
 
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use ipnet::IpNet;
+use serde::de::DeserializeOwned;
 
 use super::hint::Hint;
 use super::parameters::Parameters;
 use super::path;
 use super::proxies::Source;
+use super::register::Made;
 use super::spelling::Spelling;
 use crate::model::Protocol;
 use crate::registry::Login;
@@ -87,9 +90,8 @@ impl Request {
         Update { hosts, report, line, protocol, source: self.source.address }
     }
 
-    #[allow(dead_code, reason = "for the languages of certificate clients")]
     /// The body as JSON, whatever it says it is: curl calls everything a form.
-    pub fn json(&self) -> Option<serde_json::Value> {
+    pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_slice(&self.body).ok()
     }
 }
@@ -127,6 +129,9 @@ pub enum Task {
     },
     /// To change records, all or none.
     Edit(Edits),
+    /// To make a name of one's own, whoever asks; its key is to be good from
+    /// these networks, or from anywhere.
+    Register(Vec<IpNet>),
     /// Which of these hosts the login is good for, and where they are; all of
     /// them when none is named.
     List(Hosts),
@@ -155,6 +160,8 @@ pub enum Answer {
     Edited(Edited),
     /// The hosts asked for, in the order of their names.
     Hosts(Vec<crate::model::Host>),
+    /// What became of [`Task::Register`].
+    Made(Made),
     /// [`Task::Nothing`] was done.
     Nothing,
     /// No credentials, or none of ours.
@@ -219,7 +226,7 @@ impl Asked {
         match &self.task {
             Task::Report(updates) => updates.iter().map(|update| &update.hosts).collect(),
             Task::Challenge { hosts, .. } | Task::List(hosts) => vec![hosts],
-            Task::Edit(_) | Task::Nothing => Vec::new(),
+            Task::Edit(_) | Task::Register(_) | Task::Nothing => Vec::new(),
         }
     }
 }

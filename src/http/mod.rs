@@ -12,6 +12,7 @@
 //! the whole answer, headers included.
 
 mod accept;
+mod acme_dns;
 mod challenge;
 mod checkip;
 mod credentials;
@@ -27,6 +28,7 @@ mod freedns;
 mod he;
 mod hint;
 mod hosts;
+mod httpreq;
 mod language;
 mod namecheap;
 mod noip;
@@ -34,6 +36,7 @@ mod parameters;
 mod path;
 mod proxies;
 mod records;
+mod register;
 mod remember;
 mod request_line;
 mod seats;
@@ -59,6 +62,7 @@ use rustls::ServerConfig;
 
 pub use accept::{BindError, Server, converse, serve};
 pub use dispatch::Protocols;
+pub use register::Registration;
 
 use crate::registry::Registry;
 use parameters::Parameters;
@@ -92,6 +96,8 @@ pub struct Options {
     pub read_time: Duration,
     /// How long a connection is kept at most; a client just connects again.
     pub life_time: Duration,
+    /// Who may make names of their own by `/register`; `None`: nobody.
+    pub register: Option<Registration>,
 }
 
 /// Where HTTPS is served, and how.
@@ -115,6 +121,7 @@ impl Default for Options {
             connections: 1000,
             read_time: Duration::from_secs(15),
             life_time: Duration::from_secs(300),
+            register: None,
         }
     }
 }
@@ -128,6 +135,7 @@ struct Shared {
     challenge: HeaderValue,
     read_time: Duration,
     signed_times: signed::Times,
+    registrar: register::Registrar,
 }
 
 /// Everything HTTP answers, without a socket. The peer's address is expected
@@ -146,6 +154,7 @@ pub fn router(options: &Options, registry: Registry) -> Router {
         challenge,
         read_time: options.read_time,
         signed_times: signed::Times::default(),
+        registrar: register::Registrar::new(options.register.clone()),
     };
     Router::new().fallback(respond).with_state(Arc::new(shared))
 }

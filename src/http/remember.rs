@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
 
 use super::language::{Answer, Asked, Request, Spoken, Task};
+use super::register::Made;
 use super::spelling::{self, is_placeholder};
 use super::{Shared, hint, hosts, proxies, struck};
 use crate::model::{AccountName, Grant, Name, Protocol, Secret};
@@ -171,6 +172,7 @@ fn protocol(asked: &Asked) -> Option<Protocol> {
         Task::Report(updates) => updates.first().map(|update| update.protocol),
         Task::Challenge { protocol, .. } => Some(*protocol),
         Task::Edit(edits) => Some(edits.protocol),
+        Task::Register(_) => Some(Protocol::AcmeDns),
         Task::List(_) | Task::Nothing => None,
     }
 }
@@ -253,12 +255,34 @@ fn decided(
             let is_path = protocol(asked) == Some(Protocol::Token) && proof == Proof::Nobody;
             (proof, named(if is_path { Rule::Path } else { rule }))
         }
+        (Answer::Made(made), _) => {
+            (Proof::Nobody, vec![Decided { host: None, rule: of_made(made) }])
+        }
         _ => {
             let rule =
                 Rule::Other { words: "nothing was to be decided", advice: None, trouble: false };
             (Proof::Nobody, vec![Decided { host: None, rule }])
         }
     }
+}
+
+/// What decided about a name for whoever asks.
+fn of_made(made: &Made) -> Rule {
+    let (words, advice, trouble) = match made {
+        Made::Name { .. } => ("register: a name was made for whoever asked", None, false),
+        Made::Disabled => (
+            "register: nobody may make names, or not from there",
+            Some("set `zone`, and perhaps `from`, under [http.register] if that was a friend"),
+            false,
+        ),
+        Made::TooMany => ("register: as many as one network may make in an hour", None, false),
+        Made::Refused(_) => (
+            "register: no name was made; the answer says why",
+            Some("remove names (`truename host list --owner acme-dns`) or allow more"),
+            true,
+        ),
+    };
+    Rule::Other { words, advice, trouble }
 }
 
 /// What decided for each host of an update.

@@ -33,8 +33,10 @@ pub fn check(name: &str, request: &[u8], head: &str, body: &str, closed: bool) {
         fault("badauth, 401 and the Basic challenge belong together");
     }
     // inadyn ends for good, OpenWrt asks every minute, ddclient says nothing.
-    // Programs that speak our own JSON know what a 403 is.
-    let is_program = request.starts_with("post /api/records ");
+    // Programs that speak JSON know what a 403 is.
+    let first = request.lines().next().unwrap_or_default();
+    let programs = ["post /api/records ", "/present ", "/cleanup "];
+    let is_program = programs.iter().any(|path| first.contains(path));
     if (["403", "429"].contains(&status) && !is_program) || status.starts_with('3') {
         fault("a status that update clients take badly");
     }
