@@ -1,9 +1,11 @@
 //! Settings for a host's client, filled in from the files in `clients/`.
 
+use std::net::IpAddr;
+
 use super::output::table;
 use super::{Failure, secret};
 use crate::config::{Public, Scheme};
-use crate::registry::HostView;
+use crate::registry::{HostView, Purpose};
 
 /// Every client, by the name of its file.
 pub const CLIENTS: &[(&str, &str)] = &[
@@ -24,6 +26,12 @@ pub const CLIENTS: &[(&str, &str)] = &[
     ("curl-systemd", include_str!("../../clients/curl-systemd.sh")),
     ("signed", include_str!("../../clients/signed.sh")),
     ("powershell", include_str!("../../clients/powershell.ps1")),
+    ("certbot", include_str!("../../clients/certbot.ini")),
+    ("lego", include_str!("../../clients/lego.sh")),
+    ("acme-sh", include_str!("../../clients/acme-sh.sh")),
+    ("acme-hook", include_str!("../../clients/acme-hook.sh")),
+    ("traefik", include_str!("../../clients/traefik.yaml")),
+    ("caddy", include_str!("../../clients/caddy.txt")),
 ];
 
 /// What `host show` takes for the settings of a client.
@@ -84,18 +92,23 @@ pub const PASSWORD: &str = "PASSWORD";
 const SERVER: &str = "SERVER";
 const KEY: &str = "KEY";
 const SECRET: &str = "SECRET";
+const NAME_SERVER: &str = "NAMESERVER";
 
-/// Whether a client signs: then its settings hold the secret, which the server
-/// knows, and no password.
-pub fn is_signed(template: &str) -> bool {
-    template.contains("{secret}")
+/// What a client signs, if it does: then its settings hold the secret, which
+/// the server knows, and no password.
+pub fn signs(template: &str) -> Option<Purpose> {
+    let holds = |placeholder| template.contains(placeholder);
+    let signed = holds("{secret}").then_some(Purpose::Signed);
+    signed.or(holds("{tsig}").then_some(Purpose::Tsig))
 }
 
 /// The settings for one host, and remarks on what is still to be put in.
+/// `dns` is an address of a name server of its zone.
 pub fn settings(
     template: &str,
     view: &HostView,
     public: Option<&Public>,
+    dns: Option<IpAddr>,
     password: Option<&str>,
     secret: Option<&str>,
 ) -> (String, Vec<String>) {
@@ -117,14 +130,20 @@ pub fn settings(
         .replace("{tls01}", choose("1", "0"))
         .replace("{key}", view.keys.first().map_or(KEY, |key| &key.0))
         .replace("{secret}", secret.unwrap_or(SECRET))
+        .replace("{tsig}", secret.unwrap_or(SECRET))
+        .replace("{dns}", &dns.map_or(NAME_SERVER.to_owned(), |dns| dns.to_string()))
         .replace("{password}", password.unwrap_or(PASSWORD));
     let mut remarks = Vec::new();
-    if is_signed(template) {
+    if let Some(purpose) = signs(template) {
+        let purpose = match purpose {
+            Purpose::Tsig => "tsig",
+            Purpose::Signed => "signed",
+        };
         if secret.is_none() {
             remarks.push(format!(
                 "{host} has no key of its own; `truename key add {host}` makes one, whose number \
-                 and secret (`truename key secret NUMBER --for signed`) go in place of {KEY} and \
-                 {SECRET}."
+                 and secret (`truename key secret NUMBER --for {purpose}`) go in place of {KEY} \
+                 and {SECRET}."
             ));
         }
     } else if password.is_none() {
@@ -133,7 +152,13 @@ pub fn settings(
              (lost? `truename key add {host}` makes another)."
         ));
     }
-    if public.is_none() {
+    if dns.is_none() && template.contains("{dns}") {
+        remarks.push(format!(
+            "Put the address of this name server in place of {NAME_SERVER}; the zone file does \
+             not tell it."
+        ));
+    }
+    if public.is_none() && template.contains("{server}") {
         remarks.push(format!(
             "Put the name of this server in place of {SERVER}, or set `public` under [http] in \
              the configuration."

@@ -28,7 +28,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::config::{Config, DEFAULT_FILE};
 use crate::model::Name;
-use crate::registry::{Command, Purpose, Reply};
+use crate::registry::{Command, Reply};
 use crate::{clock, control, daemon};
 use args::{Args, Verb};
 use host::HostVerb;
@@ -113,9 +113,9 @@ fn settings(
         return Err("the server did not say what it knows of the host; restart it".into());
     };
     let password = client.password_stdin.then(clients::password_from_stdin).transpose()?;
-    let secret = match view.keys.first() {
-        Some(key) if clients::is_signed(template) => {
-            let command = Command::KeySecret { id: key.clone(), purpose: Purpose::Signed };
+    let secret = match (view.keys.first(), clients::signs(template)) {
+        (Some(key), Some(purpose)) => {
+            let command = Command::KeySecret { id: key.clone(), purpose };
             match control::ask(&config.data, &command)? {
                 Reply::Secret { secret, .. } => Some(secret),
                 _ => None,
@@ -124,9 +124,18 @@ fn settings(
         _ => None,
     };
     let public = config.public();
+    let dns = view.zone.as_ref().and_then(|zone| name_server(&config, zone));
+    let (password, secret) = (password.as_deref(), secret.as_deref());
     let (text, remarks) =
-        clients::settings(template, &view, public.as_ref(), password.as_deref(), secret.as_deref());
+        clients::settings(template, &view, public.as_ref(), dns, password, secret);
     Ok(Output { text, remarks, done: true })
+}
+
+/// Where a zone's name server is, as the zone file says it.
+fn name_server(config: &Config, zone: &Name) -> Option<std::net::IpAddr> {
+    let zones = config.load_zones().ok()?;
+    let servers = zones.iter().find(|served| served.origin() == zone)?.name_servers();
+    servers.into_iter().flat_map(|(_, addresses)| addresses).next()
 }
 
 impl args::Global {
