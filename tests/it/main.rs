@@ -1,5 +1,6 @@
 //! The one integration crate. Where a test belongs: tests/README.md.
 
+mod acme;
 mod answers;
 mod bench;
 mod cli;
@@ -28,6 +29,7 @@ mod signed;
 mod store;
 mod tidy;
 mod transports;
+mod trust;
 mod tsig;
 mod update;
 mod world;

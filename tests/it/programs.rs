@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::daemon::{Home, Login, until};
 use super::network::{Network, PROVIDER, PROVIDER6};
+use super::trust::Trust;
 
 /// The host of most stories.
 const HOST: &str = "home.dyn.example.org";
@@ -35,20 +36,13 @@ pub fn provider(network: &Network) -> Home<'_> {
 /// The same behind TLS, too, and known by that: its certificate is of an
 /// authority that the home trusts.
 pub fn provider_with_tls(network: &Network) -> Home<'_> {
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    authority.distinguished_name.push(DnType::CommonName, "An authority for tests");
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(["ddns.dyn.example.org".to_owned()])
-        .and_then(|server| server.signed_by(&key, &authority))
-        .unwrap();
-    network.home_trusts(&authority.as_ref().pem());
+    let trust = Trust::new();
+    network.home_trusts(&trust.pem());
+    let identity = trust.identity(&["ddns.dyn.example.org"]);
 
     let server = provider(network);
-    std::fs::write(server.path().join("certificate.pem"), certificate.pem()).unwrap();
-    std::fs::write(server.path().join("key.pem"), key.serialize_pem()).unwrap();
+    std::fs::write(server.path().join("certificate.pem"), identity.certificate).unwrap();
+    std::fs::write(server.path().join("key.pem"), identity.key).unwrap();
     server.reconfigure("http://ddns", "https://ddns");
     server.append(&format!(
         "\n[http.tls]\nlisten = [\"{PROVIDER}:443\"]\n\
