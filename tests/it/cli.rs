@@ -5,7 +5,8 @@
 //!
 //! `> server start` and `> server stop` are the runner's own: the program
 //! with a configuration of its own, which `truename` then finds by itself;
-//! `$ZONES` is where its zone files are, `$HTTP` where it serves HTTP.
+//! `$ZONES` is where its zone files are, `$HTTP`
+//! and `$DNS` where it serves.
 //!
 //! Seen are stand-ins of equal width for what differs each time: moments,
 //! tokens, the numbers of keys; and for places: `DIR`, `HTTP`.
@@ -123,6 +124,7 @@ impl<'h> Stage<'h> {
             .env("PATH", path)
             .env("ZONES", self.home.path().join("zones"))
             .env("HTTP", self.home.http.to_string())
+            .env("DNS", self.home.dns.to_string())
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null())
             .output()
