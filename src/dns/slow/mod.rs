@@ -232,7 +232,8 @@ impl SlowHandler {
                 rcode::NOERROR => asked.rcode,
                 rcode => rcode,
             },
-            // RFC 2136 §3.4.2.7 knows no "later"; clients take this one for it.
+            // Nothing has happened, and the client may try again (RFC 2136
+            // §2.2, SERVFAIL).
             None => rcode::SERVFAIL,
         };
         let key = grant.key.as_ref().map_or_else(|| grant.holder.to_string(), KeyId::to_string);

@@ -9,9 +9,10 @@
 //! ```
 //!
 //! The order of checks is that of §3: zone, prerequisites, updates, and so is
-//! the code when several are at fault. One choice is left open by the RFC: an
-//! update that is not well formed is told so before anybody asks whether the
-//! key may make it, as BIND does.
+//! the code when several are at fault. One thing is in another order, as with
+//! BIND: an update that is not well formed (§3.4.1) is told so before anybody
+//! asks whether the key may make it (§3.3, "may be tested"), since what cannot
+//! be read names nothing that could be asked about.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
