@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 
 use super::command::{Command, CommandError, Reply};
 use super::draft::Draft;
-use super::heard::{Heard, OnItsWay, Renewal};
+use super::heard::{Heard, OnItsWay};
 use super::load::Loaded;
+use super::renewal::Renewal;
 use super::rows;
 use super::secrets::TokenKey;
 use super::settings::Settings;

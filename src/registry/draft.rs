@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use ipnet::Ipv6Net;
 
 use super::fate::{Fate, fate};
-use super::heard::Renewal;
+use super::renewal::Renewal;
 use super::rows;
 use super::shown::Shown;
 use super::state::State;

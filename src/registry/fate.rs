@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::State;
-use super::heard::Renewal;
+use super::renewal::Renewal;
 use crate::model::{Grant, Host, LastReport, Line, Name, Now, Presence, Served, suffix_of};
 use crate::update::{
     Decision, LineDecision, Outcome, Policy, Report, Said, Update, decide, decide_line, line_end,

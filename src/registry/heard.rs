@@ -20,8 +20,9 @@ use std::sync::{Arc, Mutex};
 
 use super::core::Published;
 use super::fate::{Fate, fate};
+use super::renewal::Renewal;
 use super::thread::Clock;
-use crate::model::{Grant, Host, HostRecord, LastReport, Lease, Line, Name, Presence, Served};
+use crate::model::{Grant, Line, Name, Served};
 use crate::update::{Outcome, Policy, Update};
 
 /// Hosts whose renewal waits for the thread; more go through the queue. It
@@ -35,44 +36,6 @@ const WAKE: usize = 1024;
 /// Places in which updates on their way are counted. Two hosts may share one,
 /// which costs one of them a way through the queue.
 const PLACES: usize = 4096;
-
-/// A host that was heard again where it is: nothing to write down now.
-#[derive(Clone, Debug)]
-pub(super) struct Renewal {
-    /// When, on the clock leases run on.
-    pub heard: Served,
-    pub report: LastReport,
-    /// Which of its lines, if not the host itself.
-    pub line: Option<Line>,
-}
-
-impl Renewal {
-    /// The host, heard again; `None`: a later report of it has come through
-    /// the queue, or what was heard is gone.
-    pub fn apply(self, mut host: Host, lease: Lease) -> Option<Host> {
-        let Renewal { heard, report, line } = self;
-        match line {
-            None => match &mut host.presence {
-                Presence::Present { heard: before, .. } if *before <= heard => *before = heard,
-                _ => return None,
-            },
-            Some(line) => {
-                let until = lease.end(heard);
-                let its = |record: &&mut HostRecord| record.line.as_ref() == Some(&line);
-                let mut any = false;
-                for record in host.records.iter_mut().filter(its) {
-                    // `None` is later than any end.
-                    any |= record.until.is_some_and(|before| until.is_none_or(|it| before <= it));
-                    record.until = record.until.and_then(|before| until.map(|it| it.max(before)));
-                }
-                if !any {
-                    return None;
-                }
-            }
-        }
-        Some(Host { last_report: Some(report), ..host })
-    }
-}
 
 /// What became of a report that the thread need not see.
 pub(super) struct Answer {
@@ -222,7 +185,7 @@ impl Drop for OnItsWay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Now, Protocol, Timestamp};
+    use crate::model::{LastReport, Now, Protocol, Timestamp};
 
     fn renewal(n: usize, end: Option<u64>) -> Vec<(Name, Option<Served>, Renewal)> {
         let name = format!("h{n}.dyn.example.org").parse().unwrap();

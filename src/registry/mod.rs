@@ -28,6 +28,7 @@ mod operate;
 mod packing;
 mod records;
 mod register;
+mod renewal;
 mod rights;
 mod rows;
 mod rows_v1;
