@@ -50,7 +50,8 @@ fn read(request: &Request) -> Asked {
             credentials::tokens(request.parameters.all("secret")),
         ),
     };
-    let update = request.update(Protocol::DockerDdns, Hosts::Listed(names), addressed.report);
+    let hosts = Hosts::Listed(if names.is_empty() { vec![None] } else { names });
+    let update = request.update(Protocol::DockerDdns, hosts, addressed.report);
     let asked = Asked::report(update, logins, addressed.spelling);
     Asked { names: Names::Short, hints, ..asked }
 }

@@ -19,7 +19,7 @@ use super::language::{Answer, Asked, Language, Names, Request, Spoken};
 use super::parameters::Parameters;
 use super::{credentials, hosts, spelling};
 use crate::model::Protocol;
-use crate::update::{Outcome, Report, Said};
+use crate::update::{Hosts, Outcome, Report, Said};
 
 /// dynv6.
 pub const LANGUAGE: Language = Language { name: "dynv6", is_meant, read, speak };
@@ -37,7 +37,14 @@ fn is_meant(request: &Request) -> bool {
 fn read(request: &Request) -> Asked {
     let logins = credentials::logins(&request.head, &request.parameters);
     let mut hints = Vec::new();
-    let hosts = hosts::read(&request.parameters, &logins, &mut hints);
+    let mut hosts = hosts::read(&request.parameters, &logins, &mut hints);
+    if let Some(zone) = request.parameters.first(&["zone", "hostname"]) {
+        // Without its own zone it will do, too.
+        let names: Vec<_> = hosts::items(zone).into_iter().map(hosts::label_or_host).collect();
+        if !names.is_empty() {
+            hosts = Hosts::Listed(names);
+        }
+    }
     let mut parameters = Parameters::default();
     let v4 = given_v4(request);
     for name in ADDRESSES {
