@@ -5,6 +5,7 @@
 
 mod ddclient;
 mod fetchers;
+mod import;
 mod inadyn;
 mod protocols;
 mod settings;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -9,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use truename::http::{Options, Tls};
+use truename::recent::Rule;
 use truename::tls::{Certificate, Files};
 
 use super::http_server::Provider;
@@ -49,6 +51,21 @@ async fn an_update_over_tls() {
     // TLS at the plain port is no request either.
     assert!(connect(addresses[0], &roots, "127.0.0.1").await.is_err());
     update(address, &roots, "127.0.0.1", &provider.tokens["home"]).await;
+    // `truename why` knows both. The connections may end a moment after the
+    // clients have gone.
+    for rule in [Rule::PlainOnTls, Rule::TlsOnPlain] {
+        let is_known = || {
+            let views = provider.registry.recent().latest(usize::MAX);
+            views.iter().flat_map(|view| &view.why).any(|why| why.rule == rule.words())
+        };
+        let known = async {
+            while !is_known() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let known = tokio::time::timeout(Duration::from_secs(10), known).await;
+        known.unwrap_or_else(|_| panic!("not remembered: {}", rule.words()));
+    }
     provider.stop().await;
 }
 
