@@ -16,7 +16,7 @@ use super::{
     acme_dns, challenge, desec, docker_ddns, duckdns, dyndns1, dyndns2, dynv6, easydns, freedns,
     he, httpreq, namecheap, noip, records, remember, signed, token_url,
 };
-use crate::model::{Grant, Host, Name, Protocol};
+use crate::model::{Grant, Host, May, Name, Protocol, RecordType};
 use crate::registry::{Auth, State};
 use crate::update::{Edit, Edited, Edits, Hosts, Outcome, RecordChange, Update};
 
@@ -143,8 +143,10 @@ async fn decide(
         Task::Report(updates) => report(shared, grant, updates).await,
         Task::Challenge { hosts, change, protocol } => {
             let names = state.meant(grant, hosts);
-            let place =
-                if grant.may.acme { challenge::at } else { |host: &Name| Some(host.clone()) };
+            let place = match *protocol == Protocol::AcmeDns && is_for_proofs(&grant.may) {
+                true => |host: &Name| Some(host.clone()),
+                false => challenge::at,
+            };
             match challenges(&names, place, change.as_ref(), *protocol, request.source.address) {
                 Ok(edits) => edit(shared, grant.clone(), edits).await,
                 Err(edited) => Answer::Edited(edited),
@@ -187,9 +189,13 @@ async fn edit(shared: &Shared, grant: Grant, edits: Edits) -> Answer {
     }
 }
 
-/// The same change of the challenge of each host, which stands at its
-/// `place`: below the host, or at its own name where TXT records are all that
-/// the key is good for, because a CNAME from elsewhere points there.
+/// Whether a key is of the kind that acme-dns has: its host has no address, and
+/// a CNAME from elsewhere points at its own name.
+fn is_for_proofs(may: &May) -> bool {
+    !may.addresses && may.types.contains(&RecordType::TXT)
+}
+
+/// The same change of the challenge of each host, which stands at its `place`.
 fn challenges(
     names: &[Option<Name>],
     place: fn(&Name) -> Option<Name>,

@@ -195,6 +195,31 @@ fn good_for_its_own_proof_alone() {
     assert_eq!(listed.matches(".dyn.example.org").count(), 2, "{listed}");
 }
 
+/// What `import --from acme-dns` makes is what a CNAME elsewhere points at
+/// already: its record stands at its own name, too.
+#[test]
+fn names_that_were_imported() {
+    const DUMP: &str =
+        "INSERT INTO records VALUES('u',X'24','c36f50e8-4632-44f0-83fe-e070fef28a10','[]');\n";
+    let network = Network::new();
+    let (server, _pebble) = stage(&network);
+    let _running = server.start();
+    let dump = server.path().join("dump.sql");
+    std::fs::write(&dump, DUMP).unwrap();
+    let dump = dump.to_str().unwrap();
+    server.done(&["import", "--from", "acme-dns", "--zone", "dyn.example.org", dump]);
+    let name = "c36f50e8-4632-44f0-83fe-e070fef28a10.dyn.example.org";
+    let keys = server.done(&["key", "list", "--host", name, "--json"]);
+    assert!(keys.contains("\"acme,TXT\""), "what another key is made for here:\n{keys}");
+    let login = Login::from(&server.done(&["key", "add", name, "--may", "acme,TXT"]));
+    let headers = [("X-Api-User", "u"), ("X-Api-Key", login.password.as_str())];
+    let value = "v".repeat(43);
+    let subdomain = name.split('.').next().unwrap();
+    let body = serde_json::json!({ "subdomain": subdomain, "txt": value });
+    assert_eq!(post(&network, "/update", &headers, &body.to_string()).1, "200");
+    assert_eq!(network.home.dig(name, "TXT"), [format!("\"{value}\"")]);
+}
+
 /// Only from where the operator says, and not at all unless told to.
 #[test]
 fn who_may_register() {
