@@ -20,7 +20,7 @@ pub use change::{Cause, Change, Protocol};
 pub use host::{Host, LastReport, Lease, LeaseError, Presence, Ttl, TtlError};
 pub use key::{Grant, Holder, Key, KeyDigest, KeyId, May, MayError, Secret};
 pub use name::{MAX_NAME, Name, NameError};
-pub use record::{HostRecord, Line, LineError, MAX_RDATA, MAX_RECORDS};
+pub use record::{HostRecord, Line, LineError, MAX_RDATA, MAX_RECORD_OCTETS, MAX_RECORDS};
 pub use record_type::{RecordType, UnknownType};
 pub use serial::Serial;
 pub use site::{InterfaceId, InterfaceIdError, MAX_MEMBERS, Site, suffix_of};

@@ -11,6 +11,9 @@ use super::{Name, RecordType, Served};
 /// counted.
 pub const MAX_RECORDS: usize = 64;
 
+/// Octets in the data of all of them: any set of them fits into one message.
+pub const MAX_RECORD_OCTETS: usize = 16 * 1024;
+
 /// The longest data of one such record, in octets: room for a DKIM key.
 pub const MAX_RDATA: usize = 2048;
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::draft::Draft;
 use crate::model::{
-    Addresses, Cause, Grant, Host, HostRecord, LastReport, MAX_RDATA, MAX_RECORDS, May, Name, Now,
-    Presence, RecordType, Served,
+    Addresses, Cause, Grant, Host, HostRecord, LastReport, MAX_RDATA, MAX_RECORD_OCTETS,
+    MAX_RECORDS, May, Name, Now, Presence, RecordType, Served,
 };
 use crate::update::{CHALLENGE, Edit, Edited, Edits, Policy, RecordChange, Requirement, octets};
 
@@ -277,7 +277,8 @@ impl Editing<'_> {
             let oldest = records.iter().position(is_of_set).expect("the set has some");
             records.remove(oldest);
         }
-        if records.len() >= MAX_RECORDS {
+        let octets: usize = records.iter().map(|record| record.rdata.len()).sum();
+        if records.len() >= MAX_RECORDS || octets + record.rdata.len() > MAX_RECORD_OCTETS {
             return Err(Edited::TooMany);
         }
         records.push(record);

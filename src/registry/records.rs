@@ -3,7 +3,7 @@
 use super::command::Reply;
 use super::draft::Draft;
 use super::operate::{Done, Policies, refused};
-use crate::model::{HostRecord, MAX_RDATA, MAX_RECORDS, Name, Now, Protocol};
+use crate::model::{HostRecord, MAX_RDATA, MAX_RECORD_OCTETS, MAX_RECORDS, Name, Now, Protocol};
 use crate::update::{Edit, Edited, Edits};
 
 impl Draft {
@@ -48,7 +48,7 @@ impl Draft {
                 refused(format!("a record's data has {MAX_RDATA} octets at most"))
             }
             Edited::TooMany => refused(format!(
-                "a host has {MAX_RECORDS} records at most: remove some first"
+                "a host has {MAX_RECORDS} records at most, and {MAX_RECORD_OCTETS} octets in them: remove some first"
             )),
             Edited::Blocked | Edited::Failed(_) => refused("the records were not changed".into()),
         }

@@ -119,7 +119,8 @@ pub enum Edited {
     BadAddress,
     /// The data is no data of the type, or too long, or beside a CNAME.
     BadData,
-    /// The host would have more records than [`crate::model::MAX_RECORDS`].
+    /// The host would have more records than [`crate::model::MAX_RECORDS`], or
+    /// more than [`crate::model::MAX_RECORD_OCTETS`] octets in them.
     TooMany,
     /// The first requirement that does not hold.
     Failed(Requirement),

@@ -8,12 +8,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
-use truename::model::{AccountName, Addresses, Grant, Holder, May, Name, Protocol};
+use truename::model::{
+    AccountName, Addresses, Grant, Holder, MAX_RDATA, MAX_RECORD_OCTETS, May, Name, Protocol,
+};
 use truename::registry::{Command, HostSettings, Registry, Reply};
 use truename::store::Engine;
-use truename::update::{Hosts, Outcome, Report, Said, Update};
+use truename::update::{Edit, Edited, Edits, Hosts, Outcome, RecordChange, Report, Said, Update};
 
 use super::daemon::{Home, Login, body, lookup, until};
+use super::dig::dig;
 use super::world::World;
 
 /// Clients that report at the same time, and how often each does.
@@ -141,6 +144,55 @@ fn leases_that_end_together_are_withdrawn_in_groups() {
     assert_eq!(world.registry().state().present_count(), 0);
     let groups = world.groups.load(Ordering::SeqCst) - groups;
     assert!((3..100).contains(&groups), "{HOSTS} in {groups} groups");
+}
+
+/// As the registry has it.
+const TXT: truename::model::RecordType = truename::model::RecordType::TXT;
+
+/// A set of records that does not fit into a message could never be answered.
+#[test]
+fn what_one_host_keeps_fits_into_one_answer() {
+    let mut world = World::new(Engine::Redb, super::daemon::ZONE);
+    world.start().unwrap();
+    add(&world, "home");
+    let name: Name = "home.dyn.example.org".parse().unwrap();
+    let text = |n: u8, length: usize| {
+        let rdata: Vec<u8> = std::iter::repeat_n([255], length / 256)
+            .flat_map(|length| length.into_iter().chain([n; 255]))
+            .collect();
+        let rtype = TXT;
+        let change = RecordChange::Add { rtype, ttl: None, rdata, keep: None, newest: None };
+        Edit { name: name.clone(), change }
+    };
+    let edit = |edits: Vec<Edit>| {
+        world.edit(
+            Grant {
+                holder: Holder::Host(name.clone()),
+                hosts: Vec::new(),
+                key: None,
+                may: "TXT".parse().unwrap(),
+            },
+            Edits {
+                requires: Vec::new(),
+                edits,
+                protocol: Protocol::Api,
+                source: [192, 0, 2, 1].into(),
+            },
+        )
+    };
+    assert_eq!(edit(vec![text(0, MAX_RDATA + 256)]), Edited::BadData);
+    let fitting = MAX_RECORD_OCTETS / MAX_RDATA;
+    let many = |count: usize| (0..count as u8).map(|n| text(n, MAX_RDATA)).collect();
+    assert_eq!(edit(many(fitting + 1)), Edited::TooMany);
+    assert_eq!(edit(many(fitting)), Edited::Done { changed: true });
+    assert_eq!(edit(vec![text(99, 256)]), Edited::TooMany);
+    let snapshot = world.registry().snapshot().load_full();
+    let whole = dig(&snapshot, "home.dyn.example.org", RecordType::TXT);
+    assert_eq!(whole.matches(" ttl ").count(), fitting, "all of them in one answer");
+    // Taken away, there is room for others.
+    let (rtype, few) = (TXT, text(1, 256));
+    let all = Edit { name: name.clone(), change: RecordChange::RemoveSet { rtype } };
+    assert_eq!(edit(vec![all, few]), Edited::Done { changed: true });
 }
 
 /// A host with a key of its own.
