@@ -66,9 +66,13 @@ fn read(request: &Request) -> Asked {
     };
     let text = |name| request.header(name).unwrap_or_default().trim().to_owned();
     let login = Login { user: text("x-api-user"), secret: Secret(text("x-api-key")) };
+    // Names that were registered with acme-dns itself have users of other names.
+    let subdomain = record(request)
+        .ok()
+        .map(|record| Login { user: record.host.without_dot(), secret: login.secret.clone() });
     Asked {
         task: task.unwrap_or(Task::Nothing),
-        logins: vec![login],
+        logins: std::iter::once(login).chain(subdomain).collect(),
         names: Names::Short,
         spelling: Spelling::default(),
         hints: Vec::new(),

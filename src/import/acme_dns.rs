@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A text and not the database itself, so that no database engine has to be
-//! part of this program. Passwords are kept as bcrypt there, from which none
-//! can be had back, so names get new keys. The domain is in `config.cfg`, given
+//! part of this program. Passwords are kept as bcrypt there, and so here until
+//! each is first used. The domain is in `config.cfg`, given
 //! as one more file, or comes from `--zone`.
 
 use super::{Entry, File, Found, place};
@@ -36,6 +36,7 @@ pub fn read(files: &[File], found: &mut Found) -> Result<(), String> {
                 place,
                 networks,
                 acme_only: true,
+                hashed: values.get(1).map(|password| plain(password)),
                 ..Entry::default()
             });
         }
@@ -46,12 +47,18 @@ pub fn read(files: &[File], found: &mut Found) -> Result<(), String> {
             .into());
     }
     found.remarks.push(
-        "passwords are kept hashed in acme-dns and cannot be taken over: each name gets a new key; \
-         user and password of its certificate client are to be set anew, and the CNAME at \
-         _acme-challenge points to the name here"
+        "passwords are taken over as the hashes they were kept as; the CNAME at _acme-challenge is \
+         to point to the name here"
             .into(),
     );
     Ok(())
+}
+
+/// A hash as text: `X'24…'` of SQLite, `\x24…` of PostgreSQL, or as it is.
+fn plain(value: &str) -> String {
+    let hex = value.strip_prefix(['X', 'x']).or(value.strip_prefix("\\x"));
+    let octets = hex.and_then(|hex| data_encoding::HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok());
+    octets.and_then(|octets| String::from_utf8(octets).ok()).unwrap_or_else(|| value.to_owned())
 }
 
 /// `domain = "auth.example.org"` of its configuration.

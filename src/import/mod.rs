@@ -6,11 +6,11 @@
 //! | [`Source::Ddclient`] | `ddclient.conf` | hosts, logins, passwords |
 //! | [`Source::Inadyn`] | `inadyn.conf` | hosts, user names, passwords |
 //! | [`Source::Duckdns`] | a script, URLs, the environment of a container | domains, token |
-//! | [`Source::NsupdateInfo`] | `manage.py dumpdata main` | hosts; their secrets are hashed |
+//! | [`Source::NsupdateInfo`] | `manage.py dumpdata main` | hosts, the hashes of their secrets |
 //! | [`Source::DockerDdns`] | `dyndns.json` or its environment, and the zone file | hosts, addresses, shared secret |
 //! | [`Source::TokenList`] | `<token>:<name>` lines | hosts, tokens |
 //! | [`Source::Zonefile`] | a master file | hosts, addresses |
-//! | [`Source::AcmeDns`] | `sqlite3 acme-dns.db .dump` | names; their passwords are hashed |
+//! | [`Source::AcmeDns`] | `sqlite3 acme-dns.db .dump` | names, the hashes of their passwords |
 
 mod acme_dns;
 mod ddclient;
@@ -135,6 +135,8 @@ pub struct Entry {
     pub login: Option<String>,
     /// With which secret.
     pub secret: Option<String>,
+    /// What was kept of its secret: a hash.
+    pub hashed: Option<String>,
     /// Where it is now.
     pub addresses: Addresses,
     /// The TTL of its records, in seconds.

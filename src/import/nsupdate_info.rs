@@ -7,9 +7,8 @@
 //!     "update_secret": "sha1$salt$…", "abuse_blocked": false, …}}]
 //! ```
 //!
-//! Update secrets are kept as salted SHA-1 there, from which no secret can be
-//! had back, so hosts get new keys. (That they had 10 characters is one more
-//! reason.) Where they are comes with their first report.
+//! Update secrets are kept as salted SHA-1 there (argon2 in newer ones), and so
+//! here until each is first used. Where they are comes with their first report.
 
 use std::collections::HashMap;
 
@@ -57,6 +56,7 @@ pub fn read(file: &File, found: &mut Found) -> Result<(), String> {
             zone: Some(zone),
             place: here.clone(),
             blocked: yes(row, "abuse_blocked"),
+            hashed: text(row, "update_secret").filter(|hash| !hash.is_empty()),
             ..Entry::default()
         });
     }
@@ -68,10 +68,6 @@ pub fn read(file: &File, found: &mut Found) -> Result<(), String> {
             "{here}: updates of other services (main.serviceupdaterhostconfig) are not taken over"
         ));
     }
-    found.remarks.push(format!(
-        "{here}: update secrets are kept hashed there and cannot be taken over: new keys \
-         go into the clients"
-    ));
     Ok(())
 }
 

@@ -230,7 +230,9 @@ fn nsupdate_info() {
         ["home.dyn.example.org - -", "nas.dyn.example.org - - blocked"]
     );
     let found = found(Source::NsupdateInfo, &[("dump.json", dump)]).unwrap();
-    assert!(found.remarks.iter().any(|remark| remark.contains("hashed")));
+    let hash = found.hosts[0].hashed.as_deref().unwrap_or_default();
+    assert!(hash.starts_with("sha1$Jz8pVWqCbTDUPTQdEQgfkg$"), "{hash}");
+    assert_eq!(found.hosts[1].hashed, None);
     assert!(found.remarks.iter().any(|remark| remark.contains("lost")));
     for text in ["", "{}", "[]", "[{\"model\": 1}]"] {
         assert!(
@@ -268,6 +270,7 @@ fn acme_dns() {
     let found = found(Source::AcmeDns, &[("dump.sql", ACME_DNS), ("config.cfg", config)]).unwrap();
     assert_eq!(found.hosts[0].zone, "auth.example.org".parse().ok());
     assert!(found.hosts[0].acme_only);
+    assert_eq!(found.hosts[0].hashed.as_deref(), Some("$2a$10"));
     let binary = File { path: "acme-dns.db".into(), text: "SQLite format 3\0".into() };
     assert!(read(Source::AcmeDns, &[binary]).unwrap_err().contains(".dump"));
 }

@@ -108,6 +108,10 @@ pub struct Key {
     /// are accepted.
     #[serde(default)]
     pub stamp: u64,
+    /// What another program kept of the secret, until it is first used here;
+    /// the digest is nobody's until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<String>,
 }
 
 /// What a key may change of the hosts it is good for. Usually addresses, and

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::Purpose;
 use super::import::{ImportHost, Imported};
 use crate::model::{
-    AccountName, Addresses, Change, Holder, Host, HostRecord, InterfaceId, KeyId, Lease, May, Name,
-    Serial, Timestamp, Ttl,
+    AccountName, Addresses, Change, Holder, Host, HostRecord, InterfaceId, KeyDigest, KeyId, Lease,
+    May, Name, Serial, Timestamp, Ttl,
 };
 use crate::recent::View;
 use crate::update::Edit;
@@ -124,6 +124,15 @@ pub enum Command {
         id: KeyId,
         /// What for.
         purpose: Purpose,
+    },
+    /// A secret that is known by a foreign hash was used rightly: from now on
+    /// it is known by its digest.
+    #[serde(skip)]
+    KeyAdopt {
+        /// The key.
+        id: KeyId,
+        /// The digest.
+        digest: KeyDigest,
     },
     /// Shows a key, never its token.
     KeyShow {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{Command, CommandError, HostSettings};
 use super::draft::Draft;
+use super::foreign;
 use crate::model::{AccountName, Addresses, Holder, May, Name, Now, Secret, Ttl};
 use crate::update::Policy;
 
@@ -69,6 +70,8 @@ pub enum Credential {
     New,
     /// The secret it had.
     Secret(String),
+    /// What was kept of the secret it had: a hash of another program's.
+    Hashed(String),
 }
 
 impl fmt::Debug for Credential {
@@ -77,6 +80,7 @@ impl fmt::Debug for Credential {
             Credential::None => "None",
             Credential::New => "New",
             Credential::Secret(_) => "Secret(…)",
+            Credential::Hashed(_) => "Hashed(…)",
         })
     }
 }
@@ -177,6 +181,9 @@ impl Draft {
                 let token = self.import_key(host, holder, None, now);
                 (Some(Step::Added), Some(token))
             }
+            // Whose hash it is cannot be compared with anybody's: it stays the
+            // host's own.
+            Credential::Hashed(hash) => (Some(self.import_hash(host, hash, now)?), None),
             Credential::Secret(secret) => {
                 (Some(self.import_secret(host, holder, secret, now)?), None)
             }
@@ -259,6 +266,35 @@ impl Draft {
         key.hosts.push(host.name.clone());
         self.put_key(key);
         Ok(Step::Changed)
+    }
+
+    /// The hash of the secret the host had, as a key. A host that has a key of
+    /// the same origin has it already, perhaps with our own digest by now.
+    fn import_hash(
+        &mut self,
+        host: &ImportHost,
+        hash: &str,
+        now: Now,
+    ) -> Result<Step, CommandError> {
+        if !foreign::is_known(hash) {
+            return Err(CommandError(
+                "its secret is kept in a form that cannot be checked here: leave it out with \
+                 --no-keys, and make a new key with `truename key add`"
+                    .into(),
+            ));
+        }
+        let holder = Holder::Host(host.name.clone());
+        if self.state.keys_of(&holder).any(|key| key.label == host.label) {
+            return Ok(Step::Exists);
+        }
+        // The digest of a new token that nobody is told.
+        let (mut key, _) = self.new_key(holder, now);
+        key.networks.clone_from(&host.networks);
+        key.may = host.may.clone();
+        key.label.clone_from(&host.label);
+        key.foreign = Some(hash.to_owned());
+        self.put_key(key);
+        Ok(Step::Added)
     }
 
     /// Makes a key, with this secret or a new one, which is returned. An

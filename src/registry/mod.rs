@@ -21,6 +21,7 @@ mod draft;
 mod edit;
 mod explain;
 mod fate;
+mod foreign;
 mod heard;
 mod import;
 mod load;

@@ -72,6 +72,13 @@ impl Draft {
                 self.remove_key(id);
                 Ok(Reply::Done(format!("key {id} is removed; its token proves nothing any more")))
             }
+            Command::KeyAdopt { id, digest } => {
+                let key = known_key(&self.state, id)?;
+                if key.foreign.is_some() {
+                    self.put_key(Key { digest: *digest, foreign: None, ..key });
+                }
+                Ok(Reply::Done("adopted".into()))
+            }
             Command::Edit { edits } => self.edit_records(edits, policies, now),
             Command::Records { .. }
             | Command::KeySecret { .. }
@@ -313,6 +320,7 @@ impl Draft {
             created: now.wall,
             may: May::default(),
             stamp: 0,
+            foreign: None,
         };
         (key, token.0)
     }

@@ -137,6 +137,7 @@ struct Limits<'a> {
     acme: bool,
     types: Vec<u16>,
     stamp: u64,
+    foreign: Option<&'a str>,
 }
 
 /// An account.
@@ -343,7 +344,8 @@ impl<'a> HeldKey<'a> {
             && key.networks.is_empty()
             && key.label.is_empty()
             && key.may == May::default()
-            && key.stamp == 0;
+            && key.stamp == 0
+            && key.foreign.is_none();
         octets(&HeldKey {
             id: &key.id.0,
             holder,
@@ -356,6 +358,7 @@ impl<'a> HeldKey<'a> {
                 acme: key.may.acme,
                 types: key.may.types.iter().map(|rtype| rtype.0).collect(),
                 stamp: key.stamp,
+                foreign: key.foreign.as_deref(),
             }),
             created: key.created.0,
         })
@@ -378,6 +381,7 @@ impl<'a> HeldKey<'a> {
                 types: l.types.iter().copied().map(RecordType).collect(),
             }),
             stamp: limits.map_or(0, |l| l.stamp),
+            foreign: limits.and_then(|l| l.foreign).map(str::to_owned),
         }
     }
 }

@@ -143,10 +143,20 @@ struct SettingsV2(Option<Ttl>, Option<Lease>, bool, bool);
 #[derive(Serialize, Deserialize)]
 struct KeyV2(u8, HolderV2, String, KeyDigest, Timestamp, Option<LimitsV2>);
 
-/// Version 3 is version 2 with `[may, stamp]` at its end; keys that may the
-/// usual and have no stamp are written in version 2.
+/// Version 3 is version 2 with `[may, stamp, foreign hash]` at its end; keys
+/// that may the usual and have neither are written in version 2.
 #[derive(Serialize, Deserialize)]
-struct KeyV3(u8, HolderV2, String, KeyDigest, Timestamp, Option<LimitsV2>, May, u64);
+struct KeyV3(
+    u8,
+    HolderV2,
+    String,
+    KeyDigest,
+    Timestamp,
+    Option<LimitsV2>,
+    May,
+    u64,
+    Option<String>,
+);
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -364,11 +374,12 @@ pub(super) fn put_key(key: &Key) -> Write {
     let unlimited = key.hosts.is_empty() && key.networks.is_empty() && key.label.is_empty();
     let limits =
         (!unlimited).then(|| LimitsV2(key.hosts.clone(), key.networks.clone(), key.label.clone()));
-    let row = if key.may == May::default() && key.stamp == 0 {
+    let row = if key.may == May::default() && key.stamp == 0 && key.foreign.is_none() {
         json(&KeyV2(2, kind, holder, key.digest, key.created, limits))
     } else {
         let may = key.may.clone();
-        json(&KeyV3(3, kind, holder, key.digest, key.created, limits, may, key.stamp))
+        let foreign = key.foreign.clone();
+        json(&KeyV3(3, kind, holder, key.digest, key.created, limits, may, key.stamp, foreign))
     };
     Write::Put(key_key(&key.id), row)
 }
@@ -378,12 +389,12 @@ pub(super) fn read_key(key: &str, value: &[u8]) -> Result<Key, StoreError> {
     if is_v1(value) {
         return Ok(read::<KeyV1>(key, value)?.key(id));
     }
-    let (kind, holder, digest, created, limits, may, stamp);
+    let (kind, holder, digest, created, limits, may, stamp, foreign);
     if value.starts_with(b"[3,") {
-        KeyV3(_, kind, holder, digest, created, limits, may, stamp) = read(key, value)?;
+        KeyV3(_, kind, holder, digest, created, limits, may, stamp, foreign) = read(key, value)?;
     } else {
         KeyV2(_, kind, holder, digest, created, limits) = read_v2(key, value)?;
-        (may, stamp) = (May::default(), 0);
+        (may, stamp, foreign) = (May::default(), 0, None);
     }
     let nobody = || unreadable(key, &format!("{holder} is no name"));
     let holder = match kind {
@@ -392,7 +403,7 @@ pub(super) fn read_key(key: &str, value: &[u8]) -> Result<Key, StoreError> {
     };
     let LimitsV2(hosts, networks, label) =
         limits.unwrap_or(LimitsV2(Vec::new(), Vec::new(), String::new()));
-    Ok(Key { id, holder, digest, hosts, networks, label, created, may, stamp })
+    Ok(Key { id, holder, digest, hosts, networks, label, created, may, stamp, foreign })
 }
 
 pub(super) fn put_zone(origin: &Name, row: &ZoneRow) -> Write {
@@ -523,7 +534,8 @@ mod tests {
             assert_eq!(read_key(key, v1.as_bytes()).unwrap(), read);
             assert_eq!(put_key(&read), Write::Put(key.into(), v2.into()));
         }
-        let v3 = format!(r#"[3,"account","ann","{half}",1,null,"acme,TXT",1767225600000]"#);
+        let v3 =
+            format!(r#"[3,"account","ann","{half}",1,null,"acme,TXT",1767225600000,"$2a$10$…"]"#);
         let read = read_key("key/abcdefgh", v3.as_bytes()).unwrap();
         assert_eq!((read.may.to_string(), read.stamp), ("acme,TXT".into(), 1_767_225_600_000));
         assert_eq!(put_key(&read), Write::Put("key/abcdefgh".into(), v3.into()));

@@ -107,6 +107,7 @@ impl KeyV1 {
             created: self.created,
             may: May::default(),
             stamp: 0,
+            foreign: None,
         }
     }
 }

@@ -18,7 +18,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
-use super::State;
+use super::{CommandError, State, foreign};
 use crate::model::{AccountName, Grant, Holder, Key, KeyDigest, KeyId, May, Name, Secret};
 
 /// What a client presents.
@@ -159,6 +159,16 @@ pub(super) fn hash_password(password: &str) -> String {
     hash.expect("the default parameters are in range").to_string()
 }
 
+/// A person's password as it is kept.
+pub(super) async fn hashed(password: Option<String>) -> Result<Option<String>, CommandError> {
+    let Some(password) = password else { return Ok(None) };
+    if password.chars().count() < MIN_PASSWORD {
+        return Err(CommandError(format!("a password has {MIN_PASSWORD} characters at least")));
+    }
+    let hash = tokio::task::spawn_blocking(move || hash_password(&password));
+    Ok(Some(hash.await.map_err(|_| CommandError("the server is stopping".into()))?))
+}
+
 /// Checks people's passwords, slowly once and quickly after.
 pub(super) struct Passwords {
     /// A key of this process alone: what is remembered is worth nothing
@@ -198,20 +208,29 @@ impl Passwords {
         if known.is_some_and(|known| bool::from(known.ct_eq(&digest))) {
             return Checked::Right;
         }
-        let Ok(_waiting) = self.waiting.try_acquire() else { return Checked::Busy };
-        let Ok(_running) = self.running.acquire().await else { return Checked::Busy };
         let (hash, secret) = (hash.to_owned(), password.clone());
-        let right = tokio::task::spawn_blocking(move || {
+        let checked = self.slowly(move || {
             PasswordHash::new(&hash).is_ok_and(|hash| {
                 Argon2::default().verify_password(secret.0.as_bytes(), &hash).is_ok()
             })
         });
-        if !right.await.unwrap_or(false) {
-            return Checked::Wrong;
+        let checked = checked.await;
+        if checked != Checked::Right {
+            return checked;
         }
         let mut remembered = self.remembered.lock().expect("nothing panics while it is held");
         remembered.insert(account.clone(), digest);
         Checked::Right
+    }
+
+    /// A check that takes its time, when it is its turn.
+    async fn slowly(&self, is_right: impl FnOnce() -> bool + Send + 'static) -> Checked {
+        let Ok(_waiting) = self.waiting.try_acquire() else { return Checked::Busy };
+        let Ok(_running) = self.running.acquire().await else { return Checked::Busy };
+        match tokio::task::spawn_blocking(is_right).await {
+            Ok(true) => Checked::Right,
+            _ => Checked::Wrong,
+        }
     }
 
     /// Says what a login proves. Tokens are tried first: they are quick.
@@ -225,6 +244,16 @@ impl Passwords {
                 true => granted(state, grant),
                 false => Auth::Wrong,
             };
+        }
+        for key in state.foreign_keys(&login.user) {
+            let hash = key.foreign.clone().filter(|_| key.allows_source(source));
+            let Some(hash) = hash else { continue };
+            let secret = login.secret.clone();
+            match self.slowly(move || foreign::is_right(&hash, &secret.0)).await {
+                Checked::Right => return granted(state, grant(&key)),
+                Checked::Wrong => {}
+                Checked::Busy => return Auth::Busy,
+            }
         }
         let Some((account, hash, grant)) = by_password(state, &login.user) else {
             return Auth::Wrong;

@@ -505,6 +505,7 @@ mod tests {
             created: Timestamp(9),
             may: "acme,TXT".parse().unwrap(),
             stamp: 7,
+            foreign: Some("$2a$10$…".into()),
         }
     }
 

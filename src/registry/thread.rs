@@ -14,7 +14,7 @@ use super::core::{Core, Published, Request, Unavailable};
 use super::heard::Heard;
 use super::load::{Loaded, load};
 use super::operate::{known_account, known_host, known_key};
-use super::secrets::{MIN_PASSWORD, Passwords, Purpose, hash_password};
+use super::secrets::{Passwords, Purpose, hashed};
 use super::view;
 use super::{Auth, Command, CommandError, Login, Reply, Settings, State};
 use crate::model::{Grant, KeyId, Name, Now, Served};
@@ -167,7 +167,18 @@ impl Registry {
 
     /// Who is asking.
     pub async fn authenticate(&self, login: &Login, source: IpAddr) -> Auth {
-        self.0.passwords.authenticate(&self.state(), login, source).await
+        let state = self.state();
+        let auth = self.0.passwords.authenticate(&state, login, source).await;
+        if let Auth::Granted(Grant { key: Some(id), .. }) = &auth
+            && state.key(id).is_some_and(|key| key.foreign.is_some())
+        {
+            // Nobody waits for it; where the queue is full, the next use will do.
+            let digest = state.token_key.digest(&login.secret);
+            let command = Command::KeyAdopt { id: id.clone(), digest };
+            let (reply, _) = oneshot::channel();
+            let _ = self.ask(Job::Decide(Box::new(Request::Command { command, reply })));
+        }
+        auth
     }
 
     /// Applies an update: the outcome of each host, in the order asked, once
@@ -393,16 +404,6 @@ fn load_zones(settings: &Settings) -> Result<Vec<Zone>, CommandError> {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         CommandError(lines.join("\n"))
     })
-}
-
-/// A person's password as it is kept.
-async fn hashed(password: Option<String>) -> Result<Option<String>, CommandError> {
-    let Some(password) = password else { return Ok(None) };
-    if password.chars().count() < MIN_PASSWORD {
-        return Err(CommandError(format!("a password has {MIN_PASSWORD} characters at least")));
-    }
-    let hash = tokio::task::spawn_blocking(move || hash_password(&password));
-    Ok(Some(hash.await.map_err(|_| stopping())?))
 }
 
 /// Writes the text dump: the state as it was published, and history.

@@ -16,6 +16,7 @@ mod faults;
 mod faults_daemon;
 mod fuzz;
 mod http_fuzz;
+mod imported;
 mod model;
 mod network;
 mod operator;

@@ -80,10 +80,11 @@ pub fn plan(entries: Vec<Entry>, options: &Options) -> Vec<Planned> {
 }
 
 fn host(name: Name, owner: Option<AccountName>, entry: Entry, options: &Options) -> ImportHost {
-    let credential = match entry.secret {
-        Some(secret) => Credential::Secret(secret),
-        None if options.new_keys => Credential::New,
-        None => Credential::None,
+    let credential = match (entry.secret, entry.hashed) {
+        (Some(secret), _) => Credential::Secret(secret),
+        (None, Some(hash)) if options.new_keys => Credential::Hashed(hash),
+        _ if options.new_keys => Credential::New,
+        _ => Credential::None,
     };
     let may = match entry.acme_only {
         true => May { addresses: false, acme: true, types: vec![RecordType::TXT] },
