@@ -1,6 +1,6 @@
 //! What comes after the question: EDNS, a signature, rubbish.
 
-use crate::wire::{Record, RecordType, u16_at};
+use crate::wire::{HEADER, Record, RecordType, u16_at};
 
 /// What follows the question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +26,19 @@ pub struct Edns {
     pub dnssec_ok: bool,
 }
 
-/// Reads what follows the question, to the last octet.
-pub fn extra(message: &[u8], mut at: usize) -> Extra {
+/// Reads what follows the question, to the last octet: mostly nothing does, or
+/// an OPT record.
+#[inline]
+pub fn extra(message: &[u8], at: usize) -> Extra {
+    let counts = message.get(6..HEADER);
+    if at == message.len() && counts == Some(&[0; HEADER - 6]) {
+        Extra::None
+    } else {
+        records(message, at)
+    }
+}
+
+fn records(message: &[u8], mut at: usize) -> Extra {
     let count = |section: usize| u32::from(u16_at(message, 4 + 2 * section).unwrap_or(0));
     let before = count(1) + count(2);
     let all = before + count(3);
