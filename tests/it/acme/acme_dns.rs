@@ -217,6 +217,8 @@ fn names_that_were_imported() {
     let value = "v".repeat(43);
     let subdomain = name.split('.').next().unwrap();
     let body = serde_json::json!({ "subdomain": subdomain, "txt": value });
+    let wrong = [("X-Api-User", "u"), ("X-Api-Key", "correct house")];
+    assert_eq!(post(&network, "/update", &wrong, &body.to_string()).1, "401");
     assert_eq!(post(&network, "/update", &headers, &body.to_string()).1, "200");
     assert_eq!(network.home.dig(name, "TXT"), [format!("\"{value}\"")]);
 }
