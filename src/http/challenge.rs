@@ -3,10 +3,7 @@
 
 use super::language::Request;
 use crate::model::{Name, RecordType};
-use crate::update::{CHALLENGE, RecordChange};
-
-/// The label below a host at which the authority looks.
-const LABEL: &[u8] = b"_acme-challenge";
+use crate::update::{CHALLENGE, CHALLENGE_LABEL, RecordChange};
 
 /// How many values a client that only ever has one is given: two certificates
 /// (`x` and `*.x`) may be proved at once.
@@ -16,8 +13,8 @@ const NEWEST: usize = 2;
 /// is itself.
 pub fn at(host: &Name) -> Option<Name> {
     match host.labels().next() {
-        Some(first) if first == LABEL => Some(host.clone()),
-        _ => host.child(LABEL).ok(),
+        Some(first) if first == CHALLENGE_LABEL => Some(host.clone()),
+        _ => host.child(CHALLENGE_LABEL).ok(),
     }
 }
 

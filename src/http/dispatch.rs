@@ -130,11 +130,7 @@ async fn decide(
         Err(answer) => return answer,
     };
     let grant = granted.insert(grant);
-    let named = |hosts: &&Hosts| match hosts {
-        Hosts::Listed(names) => names.len(),
-        Hosts::Implied(_) => 1,
-    };
-    if asked.hosts().iter().map(named).sum::<usize>() > shared.max_hosts {
+    if asked.host_count() > shared.max_hosts {
         return Answer::TooManyHosts;
     }
     let state = shared.registry.state();
@@ -303,7 +299,7 @@ fn note(language: &Language, request: &Request, asked: &Asked, answer: &Answer) 
         tracing::debug!(target: TARGET, %source, ?agent, %hosts, protocol, "{outcome}");
     }
     for hint in &asked.hints {
-        tracing::warn!(target: TARGET, %source, ?agent, "{}", hint.sentence());
+        tracing::warn!(target: TARGET, %source, ?agent, "{}", hint.advice());
     }
 }
 

@@ -103,9 +103,9 @@ pub fn line(outcome: &Outcome, spelling: &Spelling) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::hint::Hint;
     use crate::http::language::Task;
     use crate::model::Name;
+    use crate::recent::Hint;
     use crate::update::Hosts;
 
     fn asked(query: &str, user: &str) -> Asked {

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::hint::Hint;
 use super::parameters::Parameters;
 use super::spelling::is_placeholder;
 use crate::model::Name;
+use crate::recent::Hint;
 use crate::registry::Login;
 use crate::update::Hosts;
 

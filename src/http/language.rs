@@ -14,13 +14,13 @@ use axum::http::request::Parts;
 use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 
-use super::hint::Hint;
 use super::parameters::Parameters;
 use super::path;
 use super::proxies::Source;
 use super::register::Made;
 use super::spelling::Spelling;
 use crate::model::Protocol;
+use crate::recent::Hint;
 use crate::registry::Login;
 use crate::update::{Edited, Edits, Hosts, Outcome, RecordChange, Report, Update};
 
@@ -219,6 +219,15 @@ impl Asked {
             updates.iter_mut().for_each(|update| update.protocol = protocol);
         }
         self
+    }
+
+    /// How many hosts it names; one that is implied counts.
+    pub fn host_count(&self) -> usize {
+        let named = |hosts: &Hosts| match hosts {
+            Hosts::Listed(names) => names.len(),
+            Hosts::Implied(_) => 1,
+        };
+        self.hosts().into_iter().map(named).sum()
     }
 
     /// The hosts it names, in the order asked.

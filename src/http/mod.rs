@@ -26,7 +26,6 @@ mod dynv6;
 mod easydns;
 mod freedns;
 mod he;
-mod hint;
 mod hosts;
 mod httpreq;
 mod language;

@@ -10,7 +10,7 @@ use axum::http::{Method, StatusCode, header};
 use super::language::{Answer, Asked, Request, Spoken, Task};
 use super::register::Made;
 use super::spelling::{self, is_placeholder};
-use super::{Shared, hint, hosts, proxies, struck};
+use super::{Shared, hosts, proxies, struck};
 use crate::model::{AccountName, Grant, Name, Protocol, Secret};
 use crate::recent::{self, Decided, Hint, Note, Proof, Rule};
 use crate::update::{Edited, Hosts, Outcome, Report, Said, is_local};
@@ -219,15 +219,7 @@ fn decided(
         }
         (Answer::Edited(done), Some(grant)) => (proved(grant), edited(shared, asked, grant, done)),
         (Answer::TooManyHosts, Some(grant)) => {
-            let asked: usize = asked
-                .hosts()
-                .iter()
-                .map(|hosts| match hosts {
-                    Hosts::Listed(names) => names.len(),
-                    Hosts::Implied(_) => 1,
-                })
-                .sum();
-            let rule = Rule::TooManyHosts { asked, most: shared.max_hosts };
+            let rule = Rule::TooManyHosts { asked: asked.host_count(), most: shared.max_hosts };
             (proved(grant), vec![Decided { host: None, rule }])
         }
         (Answer::Hosts(_), Some(grant)) => {
@@ -296,7 +288,7 @@ fn outcomes(
     let Task::Report(updates) = &asked.task else { return Vec::new() };
     let state = shared.registry.state();
     let names_none = request.parameters.first(&hosts::HOSTS).is_none();
-    let has_no_source = asked.hints.contains(&hint::Hint::NoSource);
+    let has_no_source = asked.hints.contains(&Hint::NoSource);
     let each = updates.iter().flat_map(|update| {
         let names = match &update.hosts {
             Hosts::Implied(name) => std::slice::from_ref(name),
@@ -328,22 +320,15 @@ fn edited(shared: &Shared, asked: &Asked, grant: &Grant, edited: &Edited) -> Vec
     };
     let each = hosts.into_iter().map(|name| {
         let rule = shared.registry.why_edited(&state, grant, name, edited);
-        Decided { host: name.and_then(|name| state.host_above(name)).or(name.cloned()), rule }
+        let host = name.and_then(|name| state.host_above(name)).map(|host| host.name);
+        Decided { host: host.or(name.cloned()), rule }
     });
     each.collect()
 }
 
 /// What else is odd about a request.
 fn hints(shared: &Shared, request: &Request, asked: &Asked, decided: &[Decided]) -> Vec<Hint> {
-    let mut hints: Vec<Hint> = asked
-        .hints
-        .iter()
-        .map(|hint| match hint {
-            hint::Hint::HostPlaceholder => Hint::HostPlaceholder,
-            hint::Hint::AddressPlaceholder => Hint::AddressPlaceholder,
-            hint::Hint::NoSource => Hint::NoSource,
-        })
-        .collect();
+    let mut hints = asked.hints.clone();
     let is_refused = |decided: &Decided| {
         matches!(decided.rule, Rule::UnknownSecret { .. } | Rule::WrongPassword(_))
     };

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv6Net;
 
-use super::hint::Hint;
 use super::parameters::Parameters;
 use super::proxies::Source;
 use crate::model::unmapped;
+use crate::recent::Hint;
 use crate::update::{Report, Said};
 
 /// Parameters that mean IPv4, though either family may stand in each.

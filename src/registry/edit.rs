@@ -7,10 +7,9 @@ use crate::model::{
     Addresses, Cause, Grant, Host, HostRecord, LastReport, MAX_RDATA, MAX_RECORD_OCTETS,
     MAX_RECORDS, May, Name, Now, Presence, RecordType, Served,
 };
-use crate::update::{CHALLENGE, Edit, Edited, Edits, Policy, RecordChange, Requirement, octets};
-
-/// The label of names at which a certificate is proved (RFC 8555 §8.4).
-const ACME: &[u8] = b"_acme-challenge";
+use crate::update::{
+    CHALLENGE, CHALLENGE_LABEL, Edit, Edited, Edits, Policy, RecordChange, Requirement, octets,
+};
 
 /// TTLs a record may have, in seconds.
 const TTL: std::ops::RangeInclusive<u32> = 1..=86_400;
@@ -59,7 +58,7 @@ impl Draft {
         now: Now,
         hosts: &mut BTreeMap<Name, Host>,
     ) -> Result<(), Refusal> {
-        let Some(known) = self.host_of(&edit.name) else { return Err(Edited::Unknown) };
+        let Some(known) = self.state.host_above(&edit.name) else { return Err(Edited::Unknown) };
         let Some((origin, zone)) = self.state.zone_of(&known.name) else {
             return Err(Edited::Unknown);
         };
@@ -102,18 +101,6 @@ impl Draft {
         }
         hosts.insert(name, host);
         Ok(())
-    }
-
-    /// The host a name is of: the deepest at or above it.
-    fn host_of(&self, name: &Name) -> Option<Host> {
-        let mut at = Some(name.clone());
-        while let Some(name) = at {
-            if let Some(host) = self.state.host(&name) {
-                return Some(host);
-            }
-            at = name.parent();
-        }
-        None
     }
 
     /// Whether a requirement holds, of what is served (RFC 2136 §3.2).
@@ -329,5 +316,5 @@ impl Editing<'_> {
 
 /// Whether a certificate is proved at this name.
 fn is_challenge(name: &Name) -> bool {
-    name.labels().next() == Some(ACME)
+    name.labels().next() == Some(CHALLENGE_LABEL)
 }

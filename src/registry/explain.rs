@@ -68,7 +68,7 @@ impl Registry {
         name: Option<&Name>,
         edited: &Edited,
     ) -> Rule {
-        let host = name.and_then(|name| state.host_above(name));
+        let host = name.and_then(|name| state.host_above(name)).map(|host| host.name);
         match edited {
             Edited::Done { changed } => Rule::Records { changed: *changed },
             Edited::Unknown if name.is_none() => Rule::NotAName,
@@ -95,20 +95,6 @@ impl Registry {
                 trouble: true,
             },
         }
-    }
-}
-
-impl State {
-    /// The host a name is at or below.
-    pub fn host_above(&self, name: &Name) -> Option<Name> {
-        let mut at = Some(name.clone());
-        while let Some(name) = at {
-            if self.host(&name).is_some() {
-                return Some(name);
-            }
-            at = name.parent();
-        }
-        None
     }
 }
 

@@ -9,17 +9,10 @@ use crate::update::{Edit, Edited, Edits};
 impl Draft {
     /// A record of a host above at this name or below it.
     pub(super) fn record_in_the_way(&self, name: &Name) -> Option<(Name, HostRecord)> {
-        let mut above = name.parent();
-        while let Some(name_above) = above {
-            if let Some(host) = self.state.host(&name_above) {
-                let mut records = host.records.into_iter();
-                return records
-                    .find(|record| record.name.is_within(name))
-                    .map(|record| (host.name, record));
-            }
-            above = name_above.parent();
-        }
-        None
+        let host = self.state.host_above(&name.parent()?)?;
+        let mut records = host.records.into_iter();
+        let record = records.find(|record| record.name.is_within(name))?;
+        Some((host.name, record))
     }
 
     /// Changes records, as the operator says.

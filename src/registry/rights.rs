@@ -5,6 +5,18 @@ use crate::model::{AccountName, Grant, Holder, Host, Name};
 use crate::update::Hosts;
 
 impl State {
+    /// The host whose a name is: the deepest one at the name or above it.
+    pub fn host_above(&self, name: &Name) -> Option<Host> {
+        let mut at = Some(name.clone());
+        while let Some(name) = at {
+            if let Some(host) = self.host(&name) {
+                return Some(host);
+            }
+            at = name.parent();
+        }
+        None
+    }
+
     /// Whether the user logged in as names somebody or something else of
     /// ours than the secret stands for. Placeholders contradict nothing.
     pub(super) fn contradicts(&self, user: &str, grant: &Grant) -> bool {

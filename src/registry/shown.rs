@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Host, Name, RecordType};
-use crate::update::octets;
+use crate::update::{CHALLENGE_LABEL, octets};
 use crate::zone::Snapshot;
 
 /// The records of a host, those below its name too, as they are published:
@@ -43,7 +43,7 @@ impl Shown {
             let like_it = |record: &&Record| {
                 matches!(record.0, RecordType::A | RecordType::AAAA | RecordType::CNAME)
             };
-            let challenges = host.name.child(b"_acme-challenge").ok();
+            let challenges = host.name.child(CHALLENGE_LABEL).ok();
             let challenges = challenges.and_then(|name| names.get(&name)).into_iter().flatten();
             let txt = |record: &&Record| record.0 == RecordType::TXT;
             let records: Vec<Record> =

@@ -12,6 +12,9 @@ use crate::model::{Name, Protocol, RecordType};
 /// itself: a certificate is proved in minutes, and nothing stays behind.
 pub const CHALLENGE: Duration = Duration::from_secs(86_400);
 
+/// The label of names at which a certificate is proved (RFC 8555 §8.4).
+pub const CHALLENGE_LABEL: &[u8] = b"_acme-challenge";
+
 /// Changes of records: all are made, or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edits {

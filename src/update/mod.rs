@@ -8,7 +8,7 @@ mod lines;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use decide::{Decision, Policy, decide, is_local};
-pub use edit::{CHALLENGE, Edit, Edited, Edits, RecordChange, Requirement};
+pub use edit::{CHALLENGE, CHALLENGE_LABEL, Edit, Edited, Edits, RecordChange, Requirement};
 use ipnet::Ipv6Net;
 pub use lines::{LineDecision, MAX_LINES, decide_line, line_addresses, line_end, octets};
 

@@ -13,11 +13,13 @@ mod sound;
 mod strangers;
 mod tls;
 
+use std::path::PathBuf;
+
 use http_server::Provider;
 use script::Script;
 
-/// Plays every script of `tests/clients/`, and says what was seen instead.
-async fn play_all(dribs: bool) {
+/// The scripts of `tests/clients/`, in the order of their names.
+pub fn recorded() -> Vec<PathBuf> {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
     let mut files: Vec<_> = std::fs::read_dir(directory)
         .unwrap()
@@ -26,8 +28,13 @@ async fn play_all(dribs: bool) {
         .collect();
     files.sort();
     assert!(!files.is_empty());
+    files
+}
+
+/// Plays every script of `tests/clients/`, and says what was seen instead.
+async fn play_all(dribs: bool) {
     let mut wrong = Vec::new();
-    for file in files {
+    for file in recorded() {
         let text = std::fs::read_to_string(&file).unwrap();
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         assert!(text.starts_with("# "), "{name} starts with prose");

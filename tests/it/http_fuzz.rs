@@ -35,15 +35,8 @@ struct Seed {
 
 /// The requests of every recorded client, the token of `home` in them.
 fn seeds(token: &str) -> Vec<Seed> {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
-    let mut files: Vec<_> = std::fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
-        .collect();
-    files.sort();
     let mut seeds = Vec::new();
-    for file in files {
+    for file in super::clients::recorded() {
         let text = std::fs::read_to_string(file).unwrap().replace("{ann}", "{home}");
         let text = text.replace("{home}", token);
         for request in text.split("\n<") {

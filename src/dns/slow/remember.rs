@@ -38,7 +38,7 @@ impl Heard<'_> {
         };
         let mut decided: Vec<Decided> = Vec::new();
         for name in edits.edits.iter().map(|edit| &edit.name) {
-            let host = state.host_above(name).unwrap_or_else(|| name.clone());
+            let host = state.host_above(name).map_or_else(|| name.clone(), |host| host.name);
             if decided.iter().all(|known| known.host.as_ref() != Some(&host)) {
                 decided.push(Decided { rule: why(Some(name)), host: Some(host) });
             }
