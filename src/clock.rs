@@ -1,8 +1,9 @@
 //! The one clock. Nothing else asks what time it is.
 
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use crate::model::{Now, Served, Timestamp};
+use crate::model::{Moment, Moments, Now, Served, Timestamp};
 use crate::registry::Clock;
 
 /// The system's clocks, for a store that was served for `before` until now.
@@ -12,6 +13,15 @@ use crate::registry::Clock;
 pub fn system(before: Served) -> Clock {
     let start = Instant::now();
     Box::new(move || Now { wall: wall(), served: before.plus(start.elapsed()) })
+}
+
+/// The moments that sockets count by: from now on.
+pub fn moments() -> Moments {
+    let start = Instant::now();
+    Arc::new(move || {
+        let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Moment { micros, wall: wall().0 as u32 }
+    })
 }
 
 /// The moment people read; before 1970 counts as 1970.

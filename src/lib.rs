@@ -10,7 +10,8 @@ mod packed;
 mod prefetch;
 pub mod wire;
 
-// 1: what is served, rendered; who has signed a message
+// 1: how often; what is served, rendered; who has signed a message
+pub mod limit;
 pub mod tsig;
 pub mod zone;
 

@@ -90,9 +90,11 @@ async fn serve(
     certificate: Option<&Arc<Certificate>>,
     before: Served,
 ) -> Result<(), DaemonError> {
+    let moments = clock::moments();
     let (snapshot, updates) = (registry.snapshot().clone(), Some(registry.clone()));
-    let dns = dns::serve(&config.dns.options(), snapshot, updates).map_err(failed)?;
-    let http = http::serve(&config.http.options(certificate), registry.clone()).map_err(failed)?;
+    let dns = dns::serve(&config.dns.options(), snapshot, updates, &moments).map_err(failed)?;
+    let http = http::serve(&config.http.options(certificate), registry.clone(), &moments)
+        .map_err(failed)?;
     let control = control::serve(&config.data, registry.clone()).await.map_err(failed)?;
     let mut signals = Signals::new().map_err(failed)?;
 

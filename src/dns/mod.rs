@@ -22,6 +22,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::model::Moments;
 use crate::registry::Registry;
 use crate::zone::Snapshot;
 
@@ -80,6 +81,7 @@ pub struct Server {
 /// Opens every socket, then serves what is in `snapshot`. Called inside a
 /// tokio runtime, which carries TCP and the slow path. Keys are the
 /// `registry`'s, and so are changes by DNS UPDATE; without one there are none.
+/// `moments` is what limits count by and cookies are stamped with.
 ///
 /// # Errors
 /// When a socket cannot be opened or a thread cannot be started; whatever was
@@ -88,6 +90,7 @@ pub fn serve(
     options: &Options,
     snapshot: Arc<ArcSwap<Snapshot>>,
     registry: Option<Registry>,
+    moments: &Moments,
 ) -> Result<Server, BindError> {
     let workers = match options.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -119,7 +122,13 @@ pub fn serve(
     for bind::Sockets { address, datagrams, listener } in sockets {
         for (number, socket) in datagrams.into_iter().enumerate() {
             server.bells.push(socket.bell());
-            let worker = worker::Worker::new(socket, own.clone(), snapshot.clone(), jobs.clone());
+            let worker = worker::Worker::new(
+                socket,
+                own.clone(),
+                snapshot.clone(),
+                jobs.clone(),
+                moments.clone(),
+            );
             let thread = std::thread::Builder::new()
                 .name(format!("dns-udp-{number}"))
                 .spawn(move || worker.run())

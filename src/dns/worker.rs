@@ -24,6 +24,7 @@ use tokio::time::timeout;
 use super::udp::{self, BATCH, Batch, WayBack};
 use super::{GRACE, SlowHandler};
 use crate::answer::{Asked, Meta, Verdict};
+use crate::model::Moments;
 use crate::zone::{Snapshot, Spot};
 
 /// How often an idle thread looks whether it should stop, should the kernel
@@ -121,6 +122,8 @@ pub struct Worker {
     own: Arc<[SocketAddr]>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     slow: mpsc::Sender<Job>,
+    #[expect(dead_code, reason = "limits come with it")]
+    moments: Moments,
 }
 
 impl Worker {
@@ -130,8 +133,9 @@ impl Worker {
         own: Arc<[SocketAddr]>,
         snapshot: Arc<ArcSwap<Snapshot>>,
         slow: mpsc::Sender<Job>,
+        moments: Moments,
     ) -> Worker {
-        Worker { datagrams, own, snapshot, slow }
+        Worker { datagrams, own, snapshot, slow, moments }
     }
 
     /// Serves until the bell rings. No error ends it, and no panic: a dead

@@ -26,6 +26,7 @@ use super::remember;
 use super::seats::{Seat, Seats};
 use super::tolerant::Tolerant;
 use super::{Encrypted, Options, peer, router};
+use crate::model::Moments;
 use crate::recent::Rule;
 use crate::registry::Registry;
 
@@ -106,10 +107,15 @@ impl Server {
 }
 
 /// Listens on every address and serves. To be called within a tokio runtime.
+/// `moments` is what limits count by.
 ///
 /// # Errors
 /// When one of the addresses cannot be listened on; then none is.
-pub fn serve(options: &Options, registry: Registry) -> Result<Server, BindError> {
+pub fn serve(
+    options: &Options,
+    registry: Registry,
+    moments: &Moments,
+) -> Result<Server, BindError> {
     let plain = options.listen.iter().map(|&address| (address, None));
     let tls = options.tls.iter().flat_map(|tls| {
         let acceptor = TlsAcceptor::from(tls.config.clone());
@@ -127,7 +133,7 @@ pub fn serve(options: &Options, registry: Registry) -> Result<Server, BindError>
         .collect();
 
     let (stop, stopped) = watch::channel(false);
-    let service = Service::new(options, registry, stopped);
+    let service = Service::new(options, registry, moments, stopped);
     let listeners = bound
         .into_iter()
         .map(|(listener, tls)| tokio::spawn(accept(listener, tls, service.clone())))
@@ -136,12 +142,17 @@ pub fn serve(options: &Options, registry: Registry) -> Result<Server, BindError>
 }
 
 /// Serves one connection that somebody else has accepted, to its end.
-pub async fn converse<S>(options: &Options, registry: Registry, stream: S, peer: SocketAddr)
-where
+pub async fn converse<S>(
+    options: &Options,
+    registry: Registry,
+    moments: &Moments,
+    stream: S,
+    peer: SocketAddr,
+) where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let (_stop, stopped) = watch::channel(false);
-    let service = Service::new(options, registry, stopped);
+    let service = Service::new(options, registry, moments, stopped);
     let seat = Arc::new(service.seats.take().await);
     Connection { seat, address: peer, tls: None }.serve(stream, service).await;
 }
@@ -173,9 +184,14 @@ struct Service {
 }
 
 impl Service {
-    fn new(options: &Options, registry: Registry, stopped: watch::Receiver<bool>) -> Service {
+    fn new(
+        options: &Options,
+        registry: Registry,
+        moments: &Moments,
+        stopped: watch::Receiver<bool>,
+    ) -> Service {
         Service {
-            router: router(options, registry.clone()),
+            router: router(options, registry.clone(), moments),
             registry,
             seats: Seats::new(options.connections),
             read_time: options.read_time,

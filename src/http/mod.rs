@@ -63,6 +63,7 @@ pub use accept::{BindError, Server, converse, serve};
 pub use dispatch::Protocols;
 pub use register::Registration;
 
+use crate::model::Moments;
 use crate::registry::Registry;
 use parameters::Parameters;
 use proxies::Source;
@@ -135,11 +136,14 @@ struct Shared {
     read_time: Duration,
     signed_times: signed::Times,
     registrar: register::Registrar,
+    #[expect(dead_code, reason = "limits come with it")]
+    moments: Moments,
 }
 
 /// Everything HTTP answers, without a socket. The peer's address is expected
-/// as [`ConnectInfo`] in the request's extensions.
-pub fn router(options: &Options, registry: Registry) -> Router {
+/// as [`ConnectInfo`] in the request's extensions; `moments` is what limits
+/// count by.
+pub fn router(options: &Options, registry: Registry, moments: &Moments) -> Router {
     // What cannot stand in a quoted string (RFC 9110 §5.6.4) is left out.
     let realm: String =
         options.realm.chars().filter(|c| matches!(c, ' '..='~') && !"\"\\".contains(*c)).collect();
@@ -154,6 +158,7 @@ pub fn router(options: &Options, registry: Registry) -> Router {
         read_time: options.read_time,
         signed_times: signed::Times::default(),
         registrar: register::Registrar::new(options.register.clone()),
+        moments: moments.clone(),
     };
     Router::new().fallback(respond).with_state(Arc::new(shared))
 }

@@ -25,4 +25,4 @@ pub use record_type::{RecordType, UnknownType};
 pub use serial::Serial;
 pub use site::{InterfaceId, InterfaceIdError, MAX_MEMBERS, Site, suffix_of};
 pub use text::parsed;
-pub use time::{Now, Served, Timestamp};
+pub use time::{Moment, Moments, Now, Served, Timestamp};

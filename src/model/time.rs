@@ -1,5 +1,6 @@
 //! Two kinds of time: the one people read, and the one leases run on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,21 @@ impl Served {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
     }
 }
+
+/// The present moment as sockets want it: fine enough to count by, and what
+/// cookies are stamped with. No lease runs on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// Microseconds since the program started, on a clock that never goes
+    /// back.
+    pub micros: u64,
+    /// Seconds since 1970-01-01 UTC, as far as 32 bits hold them (RFC 1982
+    /// compares such numbers).
+    pub wall: u32,
+}
+
+/// The present moment, from whoever owns the clock.
+pub type Moments = Arc<dyn Fn() -> Moment + Send + Sync>;
 
 /// The present moment on both clocks. Always an argument, never asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

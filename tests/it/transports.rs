@@ -17,6 +17,7 @@ use hickory_proto::rr::rdata::TSIG;
 use hickory_proto::rr::rdata::tsig::{TsigAlgorithm, TsigError};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use tokio::runtime::Runtime;
+use truename::clock;
 use truename::dns::{BindError, Options, Server, Transport, serve};
 use truename::model::{Addresses, Serial};
 use truename::zone::{Identity, Snapshot, Zone};
@@ -41,7 +42,8 @@ impl Dns {
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot()));
         let server = {
             let _inside = runtime.enter();
-            serve(&options, snapshot.clone(), None).unwrap_or_else(|error| panic!("{error}"))
+            serve(&options, snapshot.clone(), None, &clock::moments())
+                .unwrap_or_else(|error| panic!("{error}"))
         };
         Dns { runtime, server: Some(server), snapshot }
     }
@@ -586,7 +588,7 @@ fn refusal(address: SocketAddr) -> String {
     let runtime = Runtime::new().unwrap();
     let _inside = runtime.enter();
     let options = Options { listen: vec![address], ..Options::default() };
-    match serve(&options, Arc::new(ArcSwap::from_pointee(snapshot())), None) {
+    match serve(&options, Arc::new(ArcSwap::from_pointee(snapshot())), None, &clock::moments()) {
         Ok(_) => panic!("it serves {address}"),
         Err(error) => error.to_string(),
     }
@@ -634,7 +636,9 @@ fn the_same_address_twice_is_once() {
     let served = (0..20).find_map(|_| {
         let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let options = Options { listen: vec![free, free], ..Options::default() };
-        let server = serve(&options, Arc::new(ArcSwap::from_pointee(snapshot())), None).ok()?;
+        let server =
+            serve(&options, Arc::new(ArcSwap::from_pointee(snapshot())), None, &clock::moments())
+                .ok()?;
         Some((server.addresses() == [free], server))
     });
     assert!(served.is_some_and(|(once, _)| once));

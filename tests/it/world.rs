@@ -13,6 +13,7 @@ use axum::http::Request;
 use http_body_util::BodyExt;
 use tempfile::TempDir;
 use tower::ServiceExt;
+use truename::clock;
 use truename::http;
 use truename::model::{Grant, Lease, Name, Now, Served, Timestamp, Ttl};
 use truename::registry::{Command, CommandError, Registry, Reply, Settings};
@@ -106,7 +107,7 @@ impl World {
             })
         })
         .map_err(|error| error.to_string())?;
-        let router = http::router(&http::Options::default(), registry.clone());
+        let router = http::router(&http::Options::default(), registry.clone(), &clock::moments());
         self.running = Some((registry, router));
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use truename::clock;
 use truename::http::{self, Options};
 use truename::model::{AccountName, Holder, May};
 use truename::registry::{Command, HostSettings, Registry, Reply, Settings};
@@ -50,7 +51,8 @@ impl Provider {
         let listen: Vec<SocketAddr> =
             vec!["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()];
         let options = Options { listen, ..options };
-        let server = http::serve(&options, registry.clone()).expect("loopback has free ports");
+        let server = http::serve(&options, registry.clone(), &clock::moments())
+            .expect("loopback has free ports");
         Provider { registry, server: Some(server), options, tokens }
     }
 

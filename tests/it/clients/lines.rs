@@ -9,6 +9,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use truename::clock;
 use truename::http;
 
 use super::http_server::Provider;
@@ -125,8 +126,9 @@ async fn ask(provider: &Provider, request: &[u8]) -> String {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let (options, registry) = (provider.options.clone(), provider.registry.clone());
     let peer = "198.51.100.9:40000".parse().unwrap();
-    let served =
-        tokio::spawn(async move { http::converse(&options, registry, theirs, peer).await });
+    let served = tokio::spawn(async move {
+        http::converse(&options, registry, &clock::moments(), theirs, peer).await
+    });
     let answer = talk(ours, request).await;
     served.await.unwrap();
     answer

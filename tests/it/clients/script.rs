@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use truename::clock;
 use truename::http;
 use truename::model::Holder;
 
@@ -136,9 +137,9 @@ async fn connect(provider: &Provider, peer: Option<SocketAddr>, dribs: bool) -> 
     let peer_or_local = peer.unwrap_or_else(|| "127.0.0.1:40000".parse().unwrap());
     if dribs {
         let (ours, theirs) = tokio::io::duplex(1);
-        tokio::spawn(
-            async move { http::converse(&options, registry, theirs, peer_or_local).await },
-        );
+        tokio::spawn(async move {
+            http::converse(&options, registry, &clock::moments(), theirs, peer_or_local).await
+        });
         return Box::new(ours);
     }
     let Some(peer) = peer else {
@@ -148,7 +149,7 @@ async fn connect(provider: &Provider, peer: Option<SocketAddr>, dribs: bool) -> 
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        http::converse(&options, registry, stream, peer).await;
+        http::converse(&options, registry, &clock::moments(), stream, peer).await;
     });
     Box::new(TcpStream::connect(address).await.unwrap())
 }

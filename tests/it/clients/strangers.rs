@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use truename::clock;
 use truename::http::{self, MAX_BODY, Options};
 
 use super::http_server::Provider;
@@ -262,7 +263,9 @@ async fn a_port_in_use_is_said_with_what_to_do() {
     let provider = Provider::start().await;
     let address = provider.address();
     let options = Options { listen: vec![address], ..Options::default() };
-    let error = http::serve(&options, provider.registry.clone()).err().expect("it is in use");
+    let error = http::serve(&options, provider.registry.clone(), &clock::moments())
+        .err()
+        .expect("it is in use");
     let text = error.to_string();
     assert!(text.contains(&address.to_string()) && text.contains("ss -ltnp"), "{text}");
     provider.stop().await;

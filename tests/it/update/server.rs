@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use truename::clock;
 use truename::dns::{self, Options};
 use truename::model::{Addresses, Holder, KeyId, Name};
 use truename::registry::{Command, HostSettings, Purpose, Reply};
@@ -50,7 +51,7 @@ impl Server {
         let registry = self.world.registry().clone();
         let _inside = self.runtime.enter();
         let snapshot = registry.snapshot().clone();
-        self.dns = Some(dns::serve(&options, snapshot, Some(registry)).unwrap());
+        self.dns = Some(dns::serve(&options, snapshot, Some(registry), &clock::moments()).unwrap());
     }
 
     /// The server's clock is that many seconds ahead of everybody else's.

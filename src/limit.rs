@@ -1,0 +1,208 @@
+//! How often strangers may have something: rates, kept for everybody at once
+//! in a table that never grows.
+//!
+//! A [`Limiter`] keeps one moment for each key it knows: the time at which the
+//! key will have paid for all it had (the generic cell rate algorithm, ITU-T
+//! I.371; a token bucket, told in one number). Keys are told apart by a seeded
+//! hash of theirs, nothing else is kept of them. A key that has no place yet
+//! takes that of the one in its row that owes least, so that those who ask
+//! most are the last to be forgotten, whatever else is thrown at the table.
+//!
+//! Threads share it without a lock. Two that count for one key in the same
+//! nanoseconds may count once, which costs nobody anything.
+
+use std::hash::{BuildHasher, Hash};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::model::Moment;
+use crate::prefetch::prefetch;
+
+/// Keys in a row of the table: what a cache line holds.
+const ROW: usize = 8;
+
+/// Bits of a place that hold the moment, in microseconds: more than a
+/// thousand years. The rest tells the keys of a row apart.
+const MOMENT_BITS: u32 = 46;
+
+/// How often, and how much at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Microseconds until one more is allowed.
+    interval: u64,
+    /// How many may come at once.
+    burst: u64,
+}
+
+impl Rate {
+    /// `count` (1 or more) in `seconds` (1 or more), and up to `burst` (1 or
+    /// more) of them at once.
+    pub fn new(count: u32, seconds: u32, burst: u32) -> Rate {
+        let interval = u64::from(seconds.max(1)) * 1_000_000 / u64::from(count.max(1));
+        Rate { interval: interval.max(1), burst: u64::from(burst.max(1)) }
+    }
+
+    /// This many a second, and as many at once.
+    pub fn per_second(count: u32) -> Rate {
+        Rate::new(count, 1, count)
+    }
+}
+
+/// Who has had how much.
+pub struct Limiter {
+    rows: Box<[Row]>,
+    seed: foldhash::fast::RandomState,
+}
+
+/// One cache line of places.
+#[derive(Default)]
+#[repr(align(64))]
+struct Row([AtomicU64; ROW]);
+
+/// Where a key is kept, if it is: made once and used soon.
+#[derive(Clone, Copy)]
+pub struct Place {
+    row: usize,
+    tag: u64,
+}
+
+impl Limiter {
+    /// Room for at least `keys` keys at a time, eight octets each. It never
+    /// takes more than that.
+    pub fn new(keys: usize) -> Limiter {
+        let rows = keys.div_ceil(ROW).next_power_of_two();
+        let rows = (0..rows).map(|_| Row::default()).collect();
+        Limiter { rows, seed: foldhash::fast::RandomState::default() }
+    }
+
+    /// Where a key belongs.
+    #[inline]
+    pub fn place(&self, key: impl Hash) -> Place {
+        let hash = self.seed.hash_one(key);
+        Place { row: hash as usize & (self.rows.len() - 1), tag: hash >> MOMENT_BITS }
+    }
+
+    /// Has the memory of a place brought near, without waiting for it.
+    #[inline]
+    pub fn fetch(&self, place: Place) {
+        prefetch(&self.rows[place.row]);
+    }
+
+    /// Counts one more for a key; `false`: it has had as much as `rate` allows
+    /// and this one is not counted.
+    #[inline]
+    pub fn allow(&self, place: Place, rate: Rate, now: Moment) -> bool {
+        let (at, owed) = self.find(place, now);
+        let start = owed.max(now.micros);
+        let allowed = start - now.micros <= rate.interval * (rate.burst - 1);
+        if allowed {
+            self.keep(place, at, start + rate.interval);
+        }
+        allowed
+    }
+
+    /// Whether the next [`Limiter::allow`] would say yes; counts nothing.
+    pub fn would_allow(&self, place: Place, rate: Rate, now: Moment) -> bool {
+        let (_, owed) = self.find(place, now);
+        owed.saturating_sub(now.micros) <= rate.interval * (rate.burst - 1)
+    }
+
+    /// Counts one more for a key whatever it has had, up to one more than
+    /// `rate` allows: for what is known only after it has happened.
+    pub fn count(&self, place: Place, rate: Rate, now: Moment) {
+        let (at, owed) = self.find(place, now);
+        let most = now.micros + rate.interval * rate.burst;
+        self.keep(place, at, (owed.max(now.micros) + rate.interval).min(most));
+    }
+
+    /// Forgets what a key has had.
+    pub fn forgive(&self, place: Place) {
+        let row = &self.rows[place.row].0;
+        for kept in row {
+            if kept.load(Ordering::Relaxed) >> MOMENT_BITS == place.tag {
+                kept.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The key's place in its row and its moment; where it has none, the place
+    /// of the one that owes least, and zero.
+    #[inline]
+    fn find(&self, place: Place, now: Moment) -> (usize, u64) {
+        let row = &self.rows[place.row].0;
+        let (mut least, mut least_owed) = (0, u64::MAX);
+        for (at, kept) in row.iter().enumerate() {
+            let kept = kept.load(Ordering::Relaxed);
+            let owed = kept & ((1 << MOMENT_BITS) - 1);
+            if kept >> MOMENT_BITS == place.tag && owed > now.micros {
+                return (at, owed);
+            }
+            if owed < least_owed {
+                (least, least_owed) = (at, owed);
+            }
+        }
+        (least, 0)
+    }
+
+    #[inline]
+    fn keep(&self, place: Place, at: usize, owed: u64) {
+        let owed = owed & ((1 << MOMENT_BITS) - 1);
+        self.rows[place.row].0[at].store(place.tag << MOMENT_BITS | owed, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Limiter, Rate};
+    use crate::model::Moment;
+
+    fn at(micros: u64) -> Moment {
+        Moment { micros: 1_000_000_000 + micros, ..Moment::default() }
+    }
+
+    #[test]
+    fn as_often_as_the_rate_says() {
+        let limiter = Limiter::new(100);
+        let place = limiter.place("ann");
+        let rate = Rate::new(2, 1, 3);
+        let had = |micros: u64| limiter.allow(place, rate, at(micros));
+        // Three at once, then one each half second.
+        assert!(had(0) && had(0) && had(0));
+        assert!(!had(0) && !had(499_999));
+        assert!(had(500_000));
+        assert!(!had(999_999));
+        assert!(had(1_000_000));
+        // After a rest the burst is there again, and no more than that.
+        assert!(had(60_000_000) && had(60_000_000) && had(60_000_000));
+        assert!(!had(60_000_000));
+    }
+
+    #[test]
+    fn what_has_happened_already_is_counted_and_forgiven() {
+        let limiter = Limiter::new(100);
+        let (place, other) = (limiter.place("ann"), limiter.place("ben"));
+        let rate = Rate::new(1, 60, 2);
+        for _ in 0..100 {
+            limiter.count(place, rate, at(0));
+        }
+        assert!(!limiter.would_allow(place, rate, at(0)));
+        assert!(limiter.would_allow(other, rate, at(0)));
+        // However much there was, a minute is a minute.
+        assert!(limiter.would_allow(place, rate, at(60_000_000)));
+        limiter.forgive(place);
+        assert!(limiter.would_allow(place, rate, at(0)));
+    }
+
+    #[test]
+    fn who_asks_most_is_remembered_among_a_crowd() {
+        let limiter = Limiter::new(1024);
+        let place = limiter.place("loud");
+        let rate = Rate::per_second(100);
+        let mut allowed = 0;
+        for n in 0..100_000_u64 {
+            limiter.allow(limiter.place(("quiet", n)), rate, at(n));
+            allowed += u64::from(limiter.allow(place, rate, at(n)));
+        }
+        // A burst of 100, and nearly 10 more in the tenth of a second that passed.
+        assert!((109..=110).contains(&allowed), "{allowed}");
+    }
+}
