@@ -80,7 +80,11 @@ fn edited_word(edited: &Edited) -> &'static str {
         Edited::Unknown => "nohost",
         Edited::NotAllowed => "!donator",
         Edited::Blocked => "abuse",
-        Edited::BadAddress | Edited::BadData | Edited::TooMany | Edited::Failed(_) => "dnserr",
+        Edited::BadAddress
+        | Edited::BadData
+        | Edited::BesideCname
+        | Edited::TooMany
+        | Edited::Failed(_) => "dnserr",
     }
 }
 

@@ -148,10 +148,13 @@ fn speak(request: &Request, _: &Asked, answer: &Answer) -> Spoken {
             StatusCode::INSUFFICIENT_STORAGE,
             "the host has as many records as it may have; clean some up, or wait a day",
         ),
-        Answer::Edited(Edited::BadAddress | Edited::BadData | Edited::Failed(_)) => error(
+        Answer::Edited(Edited::BesideCname) => error(
             StatusCode::CONFLICT,
-            &format!("no TXT record can be set beside what is at {place}"),
+            &format!("there is a CNAME at {place}: set the record where it points, or remove it"),
         ),
+        Answer::Edited(Edited::BadAddress | Edited::BadData | Edited::Failed(_)) => {
+            error(StatusCode::CONFLICT, &format!("no TXT record can be set at {place}"))
+        }
         _ => error(StatusCode::SERVICE_UNAVAILABLE, "not now; try again in a few minutes"),
     }
 }

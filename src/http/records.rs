@@ -163,6 +163,7 @@ fn refusal(edited: &Edited) -> (StatusCode, &'static str) {
             (StatusCode::UNPROCESSABLE_ENTITY, "the address may not be published here")
         }
         Edited::BadData => (StatusCode::UNPROCESSABLE_ENTITY, "the data is too long"),
+        Edited::BesideCname => (StatusCode::CONFLICT, "a CNAME would stand beside other records"),
         Edited::TooMany => (StatusCode::UNPROCESSABLE_ENTITY, "a host has 64 records at most"),
         Edited::Failed(_) => (StatusCode::CONFLICT, "a requirement does not hold"),
     }

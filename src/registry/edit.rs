@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::draft::Draft;
 use crate::model::{
     Addresses, Cause, Grant, Host, HostRecord, LastReport, MAX_RDATA, MAX_RECORD_OCTETS,
-    MAX_RECORDS, May, Name, Now, Presence, RecordType, Served,
+    MAX_RECORDS, May, Name, Now, Presence, Protocol, RecordType, Served,
 };
 use crate::update::{
     CHALLENGE, CHALLENGE_LABEL, Edit, Edited, Edits, Policy, RecordChange, Requirement, octets,
@@ -84,6 +84,7 @@ impl Draft {
             addresses: before,
             until: self.state.lease_of(&host).end(now.served),
             ttl: self.state.ttl_of(&host).seconds(),
+            protocol: edits.protocol,
             host: &mut host,
             rights,
             policy,
@@ -141,6 +142,7 @@ struct Editing<'e> {
     /// When an address given now ends.
     until: Option<Served>,
     ttl: u32,
+    protocol: Protocol,
     now: Now,
 }
 
@@ -229,7 +231,10 @@ impl Editing<'_> {
             return Err(Edited::BadData);
         }
         if self.is_beside_cname(&record) {
-            return Ok(());
+            return match self.protocol {
+                Protocol::DnsUpdate => Ok(()),
+                _ => Err(Edited::BesideCname),
+            };
         }
         let record = match record.rtype {
             RecordType::A | RecordType::AAAA => match self.add_address(record)? {
@@ -302,8 +307,7 @@ impl Editing<'_> {
         Ok(None)
     }
 
-    /// Whether a CNAME would stand beside other records: such an addition is
-    /// left out without a word (RFC 2136 §3.4.2.2). The operator's CNAME
+    /// Whether a CNAME would stand beside other records. The operator's CNAME
     /// stands in for reported addresses.
     fn is_beside_cname(&self, record: &HostRecord) -> bool {
         let is_cname = record.rtype == RecordType::CNAME;

@@ -81,6 +81,14 @@ impl Registry {
                 trouble: true,
             },
             Edited::BadData => Rule::BadData,
+            Edited::BesideCname => Rule::Other {
+                words: "records: a CNAME would stand beside others (RFC 1034 §3.6.2)",
+                advice: Some(
+                    "set the record where the CNAME points, or remove the CNAME: \
+                     `truename host show HOST` lists what is there",
+                ),
+                trouble: true,
+            },
             Edited::TooMany => Rule::Other {
                 words: "records: the host has as many as it may have",
                 advice: Some("take some away first: `truename host show HOST` lists them"),

@@ -26,7 +26,7 @@ impl Draft {
         match self.edit(None, &edits, policies, now) {
             Edited::Done { changed: true } => Ok(Reply::Done("done".into())),
             Edited::Done { changed: false } => {
-                Ok(Reply::Done("nothing changed: it was so already, or a CNAME is in the way".into()))
+                Ok(Reply::Done("nothing changed: it was so already".into()))
             }
             Edited::Unknown => refused(
                 "the name is at or below no host (`truename host list` shows those there are)".into(),
@@ -40,6 +40,9 @@ impl Draft {
             Edited::BadData => {
                 refused(format!("a record's data has {MAX_RDATA} octets at most"))
             }
+            Edited::BesideCname => refused(
+                "a CNAME stands alone at its name: remove what is there first (`truename host show HOST` lists it)".into(),
+            ),
             Edited::TooMany => refused(format!(
                 "a host has {MAX_RECORDS} records at most, and {MAX_RECORD_OCTETS} octets in them: remove some first"
             )),

@@ -120,8 +120,12 @@ pub enum Edited {
     Blocked,
     /// An address cannot be published here.
     BadAddress,
-    /// The data is no data of the type, or too long, or beside a CNAME.
+    /// The data is no data of the type, or too long.
     BadData,
+    /// A CNAME would stand beside other records. DNS UPDATE leaves such an
+    /// addition out without a word (RFC 2136 §3.4.2.2); whoever speaks another
+    /// language is told.
+    BesideCname,
     /// The host would have more records than [`crate::model::MAX_RECORDS`], or
     /// more than [`crate::model::MAX_RECORD_OCTETS`] octets in them.
     TooMany,

@@ -417,7 +417,11 @@ impl Play {
             let key = key.unwrap_or(user.trim_end_matches('.'));
             (user, self.tokens.get(key).map_or(key, String::as_str))
         });
-        let (status, body) = self.world.http(&method.to_uppercase(), path, login, from);
+        let mut path = path.to_owned();
+        for (name, token) in &self.tokens {
+            path = path.replace(&format!("{{{name}}}"), token);
+        }
+        let (status, body) = self.world.http(&method.to_uppercase(), &path, login, from);
         match status {
             200 => body,
             status => format!("{status} {body}"),

@@ -122,6 +122,7 @@ pub fn rcode(edited: &Edited) -> u16 {
         | Edited::Blocked
         | Edited::BadAddress
         | Edited::BadData
+        | Edited::BesideCname
         | Edited::TooMany => rcode::REFUSED,
     }
 }
