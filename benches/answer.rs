@@ -81,7 +81,7 @@ fn measure(hosts: u32) {
             });
             spots.iter().for_each(|spot| spot.fetch_front());
             spots.iter_mut().for_each(|spot| spot.fetch_entry());
-            for ((asked, request), spot) in asked.iter().zip(requests).zip(spots) {
+            for ((asked, request), spot) in asked.iter_mut().zip(requests).zip(spots) {
                 black_box(asked.answer(&snapshot, spot, request, &Meta::UDP, &mut out));
             }
         }

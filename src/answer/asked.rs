@@ -1,11 +1,14 @@
 //! From a request to its answer in two steps, so that a batch of requests can
 //! wait for memory once and not one after the other.
 
+use super::cookie::{Checked, Standing};
 use super::reply::{self, Reply};
 use super::request::{self, Edns, Extra};
 use super::{Meta, Verdict, Why, chaos, lookup};
 use crate::model::MAX_NAME;
-use crate::wire::{CLASS_CH, CLASS_IN, HEADER, Question, RecordType, opcode, rcode, u16_at};
+use crate::wire::{
+    CLASS_CH, CLASS_IN, HEADER, Question, RecordType, extended, opcode, rcode, u16_at,
+};
 use crate::zone::{Snapshot, Spot};
 
 /// What a request asks for: all that can be known of it without looking at
@@ -14,12 +17,14 @@ pub struct Asked {
     /// The question's name in lower case; its first octets count.
     name: [u8; MAX_NAME],
     length: usize,
-    /// Where the question ends in the request.
+    /// Where the question ends in the request; where the header does, if the
+    /// question is not to be repeated.
     end: usize,
     rtype: RecordType,
     class: u16,
     edns: Option<Edns>,
     next: Next,
+    verified: bool,
 }
 
 /// How a request goes on.
@@ -29,10 +34,10 @@ enum Next {
     Look,
     /// It ends here, with nothing to send.
     End(Verdict),
-    /// A header with this code is the answer: the question cannot be trusted.
-    Header(u16),
-    /// Header and question with this code are.
-    Question(u16),
+    /// This code is the answer; and why (RFC 8914), if there is more to say.
+    Say(u16, Option<u16>),
+    /// No question, only a cookie: is it good? (RFC 7873 §5.4)
+    Cookie,
 }
 
 impl Asked {
@@ -46,6 +51,7 @@ impl Asked {
             class: CLASS_IN,
             edns: None,
             next: Next::End(Verdict::Drop),
+            verified: false,
         }
     }
 
@@ -65,6 +71,7 @@ impl Asked {
     }
 
     fn understand(&mut self, request: &[u8]) -> Next {
+        (self.end, self.edns) = (HEADER, None);
         if request.len() < HEADER || request[2] & 0x80 != 0 {
             return Next::End(Verdict::Drop);
         }
@@ -72,36 +79,48 @@ impl Asked {
             opcode::QUERY => {}
             opcode::UPDATE => return Next::End(Verdict::Slow(Why::Update)),
             opcode::NOTIFY => return Next::End(Verdict::Slow(Why::Notify)),
-            _ => return Next::Header(rcode::NOTIMP),
+            // What its sections hold is its own affair; if they are as usual,
+            // OPT is answered by OPT.
+            _ => return self.unanswered(request, rcode::NOTIMP),
         }
         // RFC 9619: a query has one question.
         let one_question = u16_at(request, 4) == Some(1);
         let Some(question) = Question::read(request).filter(|_| one_question) else {
-            return Next::Header(rcode::FORMERR);
+            return self.unanswered(request, rcode::FORMERR);
         };
-        (self.rtype, self.class, self.edns) = (question.rtype, question.class, None);
+        (self.rtype, self.class) = (question.rtype, question.class);
         self.end = question.end();
         match request::extra(request, self.end) {
             Extra::None => {}
-            Extra::Edns(edns) => self.edns = Some(edns),
+            Extra::Edns(edns) => {
+                self.edns = Some(edns);
+                // RFC 6891 §6.1.3.
+                if edns.version > 0 {
+                    return Next::Say(rcode::BADVERS, None);
+                }
+                if edns.options.malformed {
+                    return Next::Say(rcode::FORMERR, None);
+                }
+            }
             Extra::Signed => return Next::End(Verdict::Slow(Why::Signed)),
-            Extra::Malformed => return Next::Question(rcode::FORMERR),
+            Extra::Malformed(edns) => {
+                self.edns = edns;
+                return Next::Say(rcode::FORMERR, None);
+            }
         }
-        let old_edns = self.edns.is_none_or(|edns| edns.version == 0);
         match question.rtype {
-            RecordType::AXFR | RecordType::IXFR if question.class == CLASS_IN && old_edns => {
+            RecordType::AXFR | RecordType::IXFR if question.class == CLASS_IN => {
                 return Next::End(Verdict::Slow(Why::Transfer));
             }
-            _ if !old_edns => return Next::Question(rcode::BADVERS),
             // Questions nobody asks any more: which mail agents have this name
             // (RFC 1035 §3.2.3), and the type that is none (RFC 6895 §3.1).
             RecordType(0) | RecordType::MAILA | RecordType::MAILB => {
-                return Next::Question(rcode::NOTIMP);
+                return Next::Say(rcode::NOTIMP, Some(extended::NOT_SUPPORTED));
             }
             _ => {}
         }
         if question.class != CLASS_IN && question.class != CLASS_CH {
-            return Next::Question(rcode::REFUSED);
+            return Next::Say(rcode::REFUSED, Some(extended::NOT_AUTHORITATIVE));
         }
         self.length = question.name.len();
         let name = &mut self.name[..self.length];
@@ -111,35 +130,82 @@ impl Asked {
         Next::Look
     }
 
-    /// The longest answer there may be, in octets: what the transport carries
-    /// and the client takes.
-    pub fn longest(&self, meta: &Meta) -> usize {
-        reply::longest(self.edns, meta)
+    /// A request without a question to go by: a header is the answer, and an
+    /// OPT record if one came.
+    #[cold]
+    fn unanswered(&mut self, request: &[u8], code: u16) -> Next {
+        let extra = request::extra_of_any(request);
+        self.edns = extra.edns();
+        let Some(edns) = self.edns else {
+            return Next::Say(code, None);
+        };
+        let whole = matches!(extra, Extra::Edns(_)) && !edns.options.malformed;
+        let questions = u16_at(request, 4);
+        match edns.options.cookie {
+            _ if edns.version > 0 => Next::Say(rcode::BADVERS, None),
+            Some(_) if code == rcode::FORMERR && whole && questions == Some(0) => Next::Cookie,
+            _ if code == rcode::NOTIMP => Next::Say(code, Some(extended::NOT_SUPPORTED)),
+            _ => Next::Say(code, None),
+        }
+    }
+
+    /// The longest answer there may be to a client that is known to be where
+    /// it says it is, in octets: what the transport carries and the client
+    /// takes.
+    pub fn longest(&self, meta: &Meta<'_>) -> usize {
+        reply::longest(self.edns, meta, true)
+    }
+
+    /// Whether the client of the request answered last has shown that it is
+    /// where it says it is: by a stream, or by a cookie of ours.
+    #[inline]
+    pub fn is_verified(&self) -> bool {
+        self.verified
+    }
+
+    /// What the cookie comes to, if there is one that means something.
+    #[inline]
+    fn check_cookie(&mut self, request: &[u8], meta: &Meta<'_>) -> Option<Checked> {
+        self.verified = meta.stream;
+        let cookie = self.edns?.options.cookie()?;
+        let client = meta.client?;
+        let checked = client.cookies.check(request.get(cookie)?, client.address, client.now);
+        self.verified |= checked.standing.is_good();
+        Some(checked)
     }
 
     /// Answers the request that was read, `spot` being that of its name:
     /// the second step. `out` is cleared first.
     pub fn answer(
-        &self,
+        &mut self,
         snapshot: &Snapshot,
         spot: Spot<'_>,
         request: &[u8],
-        meta: &Meta,
+        meta: &Meta<'_>,
         out: &mut Vec<u8>,
     ) -> Verdict {
         out.clear();
-        match self.next {
-            Next::End(verdict) => return verdict,
-            Next::Header(rcode) => return Reply::bare(out, request, rcode),
-            Next::Question(_) | Next::Look => {}
+        let checked = self.check_cookie(request, meta);
+        if let Next::End(verdict) = self.next {
+            return verdict;
         }
-        let mut reply = Reply::new(out, &request[..self.end], self.edns, meta);
+        let longest = reply::longest(self.edns, meta, self.verified);
+        let mut reply = Reply::new(out, &request[..self.end], self.edns, longest);
+        if let Some(edns) = self.edns {
+            reply.add_options(edns.options, checked, meta.idle, &snapshot.identity().id);
+        }
         match self.next {
-            Next::Question(rcode) => reply.rcode = rcode,
-            _ if self.class == CLASS_CH => {
+            Next::End(_) => {}
+            Next::Say(code, why) => reply.fail(code, why),
+            Next::Cookie => match checked {
+                Some(Checked { standing: Standing::Bad, .. }) => reply.rcode = rcode::BADCOOKIE,
+                Some(_) => reply.clear_aa(),
+                None => reply.rcode = rcode::FORMERR,
+            },
+            Next::Look if self.class == CLASS_CH => {
                 chaos::find(snapshot.identity(), self.name(), self.rtype, &mut reply);
             }
-            _ => lookup::find(snapshot, self.name(), spot, self.rtype, &mut reply),
+            Next::Look => lookup::find(snapshot, self.name(), spot, self.rtype, &mut reply),
         }
         reply.finish();
         Verdict::Sent

@@ -2,7 +2,7 @@
 //! wants told.
 
 use super::reply::Reply;
-use crate::wire::{RecordType, rcode};
+use crate::wire::{RecordType, extended, rcode};
 use crate::zone::Identity;
 
 /// Answers a question in class CHAOS for a name in lower case.
@@ -14,6 +14,6 @@ pub fn find(identity: &Identity, name: &[u8], rtype: RecordType, reply: &mut Rep
     };
     match (told, rtype) {
         (Some(text), RecordType::TXT | RecordType::ANY) => reply.add_chaos(text),
-        _ => reply.rcode = rcode::REFUSED,
+        _ => reply.fail(rcode::REFUSED, Some(extended::PROHIBITED)),
     }
 }

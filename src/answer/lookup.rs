@@ -3,7 +3,7 @@
 
 use super::reply::{QNAME, Reply, Section};
 use crate::model::MAX_NAME;
-use crate::wire::{HEADER, RecordType, rcode};
+use crate::wire::{HEADER, RecordType, extended, rcode};
 use crate::zone::{Kind, Node, Records, Snapshot, Spot};
 
 /// How many CNAME records of one zone are followed for one question. Longer
@@ -38,7 +38,7 @@ pub fn find(
 ) {
     let wanted = Wanted { name, at: QNAME };
     let Some(closest) = snapshot.closest_from(spot, name) else {
-        reply.rcode = rcode::REFUSED;
+        reply.fail(rcode::REFUSED, Some(extended::NOT_AUTHORITATIVE));
         return;
     };
     if rtype == RecordType::DS && answer_above(snapshot, closest, wanted, reply) {

@@ -1,16 +1,20 @@
 //! The message that goes back, written front to back into one buffer.
 
-use super::request::Edns;
-use super::{MAX_UDP, Meta, Verdict};
-use crate::wire::{HEADER, RecordType, flag, rcode, u16_at};
+use super::cookie::Checked;
+use super::request::{Edns, Options};
+use super::{MAX_UDP, Meta};
+use crate::wire::{HEADER, RecordType, flag, option, rcode, u16_at};
 use crate::zone::Records;
 
 /// The shortest datagram every client takes (RFC 1035 §4.2.1), and so the
 /// least an EDNS size can mean (RFC 6891 §6.2.5).
 const LEAST_UDP: usize = 512;
 
-/// Octets of our OPT record.
+/// Octets of our OPT record without options.
 const OPT: usize = 11;
+
+/// Octets of an option before what it holds.
+const OPTION: usize = 4;
 
 /// Where the question's name stands, in every message.
 pub const QNAME: u16 = HEADER as u16;
@@ -19,6 +23,8 @@ pub const QNAME: u16 = HEADER as u16;
 pub struct Reply<'a> {
     out: &'a mut Vec<u8>,
     edns: Option<Edns>,
+    /// Options that go into the OPT record.
+    told: Told<'a>,
     /// The longest `out` may get before the OPT record.
     limit: usize,
     /// Header flags, apart from QR and what is copied from the request.
@@ -27,6 +33,17 @@ pub struct Reply<'a> {
     pub rcode: u16,
     /// Records in answer, authority, additional section.
     counts: [u16; 3],
+}
+
+/// What the OPT record tells beside the usual.
+#[derive(Clone, Copy, Default)]
+struct Told<'a> {
+    cookie: Option<Checked>,
+    nsid: Option<&'a str>,
+    /// Tenths of a second.
+    idle: Option<u16>,
+    /// Why it is an error.
+    why: Option<u16>,
 }
 
 /// The sections of a message that hold records, in their order.
@@ -41,27 +58,59 @@ pub enum Section {
 }
 
 impl<'a> Reply<'a> {
-    /// A header alone, for requests whose question cannot be trusted.
-    pub fn bare(out: &mut Vec<u8>, request: &[u8], rcode: u16) -> Verdict {
-        out.extend_from_slice(&request[..HEADER]);
-        write_flags(out, rcode);
-        out[4..HEADER].fill(0);
-        Verdict::Sent
+    /// Header and question as they came: all of `head`, which may be the
+    /// header alone. `longest` is how long the whole may get, in octets.
+    #[inline]
+    pub fn new(out: &'a mut Vec<u8>, head: &[u8], edns: Option<Edns>, longest: usize) -> Reply<'a> {
+        out.extend_from_slice(head);
+        // How many questions are repeated, and no records yet.
+        out[4..HEADER].copy_from_slice(&[0, u8::from(head.len() > HEADER), 0, 0, 0, 0, 0, 0]);
+        let reserved = if edns.is_some() { OPT } else { 0 };
+        let limit = longest.saturating_sub(reserved);
+        let told = Told::default();
+        Reply { out, edns, told, limit, flags: flag::AA, rcode: rcode::NOERROR, counts: [0; 3] }
     }
 
-    /// Header and question as they came: all of `question`.
+    /// Answers options of the client: the cookie it has, how long its
+    /// connection may be `idle`, and which server this is.
     #[inline]
-    pub fn new(
-        out: &'a mut Vec<u8>,
-        question: &[u8],
-        edns: Option<Edns>,
-        meta: &Meta,
-    ) -> Reply<'a> {
-        out.extend_from_slice(question);
-        out[6..HEADER].fill(0);
-        let reserved = if edns.is_some() { OPT } else { 0 };
-        let limit = longest(edns, meta).saturating_sub(reserved);
-        Reply { out, edns, limit, flags: flag::AA, rcode: rcode::NOERROR, counts: [0; 3] }
+    pub fn add_options(
+        &mut self,
+        asked: Options,
+        cookie: Option<Checked>,
+        idle: Option<u16>,
+        id: &'a Option<String>,
+    ) {
+        if asked != Options::default() {
+            self.reserve(Told {
+                cookie,
+                nsid: id.as_deref().filter(|_| asked.nsid),
+                idle: idle.filter(|_| asked.keepalive),
+                why: None,
+            });
+        }
+    }
+
+    /// Keeps room for options. The name of the server is left out where there
+    /// is none for it; the others are too short for that.
+    #[cold]
+    fn reserve(&mut self, told: Told<'a>) {
+        let cookie = told.cookie.map_or(0, |checked| OPTION + checked.answer.len());
+        let idle = told.idle.map_or(0, |_| OPTION + 2);
+        self.limit = self.limit.saturating_sub(cookie + idle);
+        self.told = told;
+        let nsid = told.nsid.map_or(0, |id| OPTION + id.len());
+        match self.limit.checked_sub(nsid).filter(|limit| *limit >= self.out.len()) {
+            Some(limit) => self.limit = limit,
+            None => self.told.nsid = None,
+        }
+    }
+
+    /// There is no answer but this code; and why, if there is more to say.
+    pub fn fail(&mut self, rcode: u16, why: Option<u16>) {
+        self.rcode = rcode;
+        let room = self.out.len() + OPTION + 2 <= self.limit;
+        self.told.why = why.filter(|_| room);
     }
 
     /// The answer is not authoritative.
@@ -129,25 +178,7 @@ impl<'a> Reply<'a> {
             self.clear_aa();
         }
         if let Some(edns) = self.edns {
-            // RFC 6891 §6.1.2: root, type, our size, the upper part of the
-            // response code, version 0, DO as it came, no options.
-            let [high, low] = (MAX_UDP as u16).to_be_bytes();
-            let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
-            let upper = (self.rcode >> 4) as u8;
-            self.out.extend_from_slice(&[
-                0,
-                0,
-                RecordType::OPT.0 as u8,
-                high,
-                low,
-                upper,
-                0,
-                dnssec_ok,
-                0,
-                0,
-                0,
-            ]);
-            self.counts[Section::Additional as usize] += 1;
+            self.write_opt(edns);
         }
         write_flags(self.out, self.rcode);
         self.out[2] |= (self.flags >> 8) as u8;
@@ -155,18 +186,61 @@ impl<'a> Reply<'a> {
             self.out[6 + 2 * section..8 + 2 * section].copy_from_slice(&count.to_be_bytes());
         }
     }
+
+    /// The OPT record (RFC 6891 §6.1.2): root, type, our size, the upper part
+    /// of the response code, version 0, DO as it came, options.
+    #[inline]
+    fn write_opt(&mut self, edns: Edns) {
+        let [high, low] = (MAX_UDP as u16).to_be_bytes();
+        let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
+        let upper = (self.rcode >> 4) as u8;
+        let opt = RecordType::OPT.0 as u8;
+        self.out.extend_from_slice(&[0, 0, opt, high, low, upper, 0, dnssec_ok, 0, 0, 0]);
+        self.counts[Section::Additional as usize] += 1;
+        let Told { cookie, nsid, idle, why } = self.told;
+        if cookie.is_some() || nsid.is_some() || idle.is_some() || why.is_some() {
+            self.write_options();
+        }
+    }
+
+    #[cold]
+    fn write_options(&mut self) {
+        let Told { cookie, nsid, idle, why } = self.told;
+        let start = self.out.len();
+        if let Some(checked) = cookie {
+            self.write_option(option::COOKIE, &checked.answer);
+        }
+        if let Some(id) = nsid {
+            self.write_option(option::NSID, id.as_bytes());
+        }
+        if let Some(idle) = idle {
+            self.write_option(option::KEEPALIVE, &idle.to_be_bytes());
+        }
+        if let Some(why) = why {
+            self.write_option(option::EXTENDED_ERROR, &why.to_be_bytes());
+        }
+        let length = (self.out.len() - start) as u16;
+        self.out[start - 2..start].copy_from_slice(&length.to_be_bytes());
+    }
+
+    fn write_option(&mut self, code: u16, holds: &[u8]) {
+        self.out.extend(code.to_be_bytes());
+        self.out.extend((holds.len() as u16).to_be_bytes());
+        self.out.extend_from_slice(holds);
+    }
 }
 
 /// The longest answer that the transport carries and the client takes, in
-/// octets.
+/// octets; less for one that is not `verified`.
 #[inline]
-pub fn longest(edns: Option<Edns>, meta: &Meta) -> usize {
+pub fn longest(edns: Option<Edns>, meta: &Meta<'_>, verified: bool) -> usize {
     let client = match edns {
         _ if meta.stream => usize::MAX,
         Some(edns) => usize::from(edns.size).max(LEAST_UDP),
         None => LEAST_UDP,
     };
-    meta.max_size.min(client)
+    let ours = if verified { meta.max_size } else { meta.unverified_size };
+    ours.min(client)
 }
 
 /// A response with the opcode and RD of the request, whose header stands at

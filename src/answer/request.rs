@@ -1,6 +1,9 @@
 //! What comes after the question: EDNS, a signature, rubbish.
 
-use crate::wire::{HEADER, Record, RecordType, u16_at};
+use std::ops::Range;
+
+use super::cookie;
+use crate::wire::{HEADER, Record, RecordType, option, skip_name, u16_at};
 
 /// What follows the question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,8 +14,20 @@ pub enum Extra {
     Edns(Edns),
     /// A TSIG record (RFC 8945), as the last.
     Signed,
-    /// Something a message cannot have there.
-    Malformed,
+    /// Something a message cannot have there, after the OPT record or before
+    /// it.
+    Malformed(Option<Edns>),
+}
+
+impl Extra {
+    /// The OPT record, if there is one that can be read.
+    pub fn edns(self) -> Option<Edns> {
+        match self {
+            Extra::Edns(edns) => Some(edns),
+            Extra::Malformed(edns) => edns,
+            Extra::None | Extra::Signed => None,
+        }
+    }
 }
 
 /// What a client's OPT record says.
@@ -24,6 +39,56 @@ pub struct Edns {
     pub version: u8,
     /// DNSSEC OK (RFC 3225): comes back as it was.
     pub dnssec_ok: bool,
+    /// What else it asks for.
+    pub options: Options,
+}
+
+/// The options that mean something to us; those we do not know are ignored
+/// (RFC 6891 §6.1.2). Padding (RFC 7830) is for encrypted transports alone
+/// (RFC 8467 §4), of which there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Where what the COOKIE option (RFC 7873) holds starts in the message,
+    /// and how many octets it is; of several the first.
+    pub cookie: Option<(u16, u8)>,
+    /// Which server is it? (RFC 5001)
+    pub nsid: bool,
+    /// How long may a connection be idle? (RFC 7828)
+    pub keepalive: bool,
+    /// An option that we know is not as it must be.
+    pub malformed: bool,
+}
+
+impl Options {
+    /// Where what the COOKIE option holds stands in the message.
+    pub fn cookie(&self) -> Option<Range<usize>> {
+        let (at, length) = self.cookie?;
+        Some(usize::from(at)..usize::from(at) + usize::from(length))
+    }
+
+    fn read(message: &[u8], mut at: usize, end: usize) -> Option<Options> {
+        let mut options = Options::default();
+        while at < end {
+            let code = u16_at(message, at)?;
+            let length = u16_at(&message[..end], at + 2)?;
+            at += 4;
+            match code {
+                option::COOKIE if !cookie::is_well_formed(length.into()) => {
+                    options.malformed = true;
+                }
+                option::COOKIE => {
+                    let first = (u16::try_from(at).ok()?, length as u8);
+                    options.cookie = options.cookie.or(Some(first));
+                }
+                option::NSID => options.nsid = true,
+                // RFC 7828 §3.2.1: a client's is empty.
+                option::KEEPALIVE => options.keepalive |= length == 0,
+                _ => {}
+            }
+            at += usize::from(length);
+        }
+        (at == end).then_some(options)
+    }
 }
 
 /// Reads what follows the question, to the last octet: mostly nothing does, or
@@ -38,6 +103,18 @@ pub fn extra(message: &[u8], at: usize) -> Extra {
     }
 }
 
+/// The same for a message with no question, or with several.
+pub fn extra_of_any(message: &[u8]) -> Extra {
+    let mut at = HEADER;
+    for _ in 0..u16_at(message, 4).unwrap_or(0) {
+        match skip_name(message, at) {
+            Some(end) if end + 4 <= message.len() => at = end + 4,
+            _ => return Extra::Malformed(None),
+        }
+    }
+    extra(message, at)
+}
+
 fn records(message: &[u8], mut at: usize) -> Extra {
     let count = |section: usize| u32::from(u16_at(message, 4 + 2 * section).unwrap_or(0));
     let before = count(1) + count(2);
@@ -45,38 +122,35 @@ fn records(message: &[u8], mut at: usize) -> Extra {
     let mut found = Extra::None;
     // Every record takes octets, so a false count ends the loop early.
     for number in 0..all {
-        let Some(record) = Record::read(message, at) else { return Extra::Malformed };
+        let malformed = Extra::Malformed(found.edns());
+        let Some(record) = Record::read(message, at) else { return malformed };
         match record.rtype {
             RecordType::OPT => match edns(message, &record) {
-                // One only, and only there (RFC 6891 §6.1.1).
+                // One only, and only there (RFC 6891 §6.1.1); of two, which
+                // would be answered?
                 Some(edns) if number >= before && found == Extra::None => found = Extra::Edns(edns),
-                _ => return Extra::Malformed,
+                _ => return Extra::Malformed(None),
             },
             // The last of all (RFC 8945 §5.1).
             RecordType::TSIG if number >= before && number + 1 == all => found = Extra::Signed,
-            RecordType::TSIG => return Extra::Malformed,
+            RecordType::TSIG => return malformed,
             _ => {}
         }
         at = record.end;
     }
-    if at == message.len() { found } else { Extra::Malformed }
+    if at == message.len() { found } else { Extra::Malformed(found.edns()) }
 }
 
-/// The OPT record, if its owner is the root and its options are whole; what
-/// they say is nothing to us.
+/// The OPT record, if its owner is the root and its options are whole.
 fn edns(message: &[u8], record: &Record) -> Option<Edns> {
     if message[record.owner] != 0 {
         return None;
     }
-    // Root, type, class, TTL, length.
-    let mut option = record.owner + 11;
-    while option < record.end {
-        option += 4 + usize::from(u16_at(&message[..record.end], option + 2)?);
-    }
-    let whole = option == record.end;
-    whole.then_some(Edns {
-        size: record.class,
-        version: (record.ttl >> 16) as u8,
-        dnssec_ok: record.ttl & 0x8000 != 0,
-    })
+    let version = (record.ttl >> 16) as u8;
+    // What options of another version look like, we cannot know.
+    let options = match record.data == record.end || version > 0 {
+        true => Options::default(),
+        false => Options::read(message, record.data, record.end)?,
+    };
+    Some(Edns { size: record.class, version, dnssec_ok: record.ttl & 0x8000 != 0, options })
 }

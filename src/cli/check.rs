@@ -8,6 +8,7 @@ use super::Failure;
 use super::output::{Output, table};
 use crate::config::Config;
 use crate::control::{self, AskError};
+use crate::dns::CookieFile;
 use crate::model::{Name, Serial};
 use crate::registry::{Command, Reply};
 use crate::tls::Certificate;
@@ -44,6 +45,9 @@ pub struct Delegation {
 pub fn check(config: &Config, json: bool) -> Result<Output, Failure> {
     if let Some(tls) = &config.http.tls {
         Certificate::load(tls.files.clone())?;
+    }
+    if let Some(secrets) = &config.dns.cookie_secrets {
+        CookieFile::load(secrets)?;
     }
     let zones = match config.load_zones() {
         Ok(zones) => zones,

@@ -78,6 +78,9 @@ struct Dns {
     listen: Option<Spanned<Vec<Spanned<String>>>>,
     threads: Option<Threads>,
     tcp_connections: Option<Count>,
+    udp_size: Option<Datagram>,
+    unverified_size: Option<Datagram>,
+    cookie_secrets: Option<Spanned<PathBuf>>,
     version: Option<String>,
     id: Option<String>,
 }
@@ -140,6 +143,20 @@ impl TryFrom<i64> for Count {
     }
 }
 
+/// How long a datagram may be, in octets: from what every client takes (RFC
+/// 1035 §4.2.1) to what one of ours takes.
+#[derive(Deserialize)]
+#[serde(try_from = "i64")]
+struct Datagram(usize);
+
+impl TryFrom<i64> for Datagram {
+    type Error = &'static str;
+    fn try_from(number: i64) -> Result<Datagram, Self::Error> {
+        let size = usize::try_from(number).ok().filter(|size| (512..=4096).contains(size));
+        size.map(Datagram).ok_or("this is a number of octets from 512 to 4096")
+    }
+}
+
 /// How many threads; 0 is one a core.
 #[derive(Deserialize)]
 #[serde(try_from = "i64")]
@@ -175,7 +192,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn read(&self) -> Result<Config, ConfigError> {
-        let file: File = toml::from_str(self.text).map_err(|error| {
+        let mut file: File = toml::from_str(self.text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
             let mut problem = error.message().trim_end().replace('\n', "; ");
             if problem.starts_with("unknown field") {
@@ -185,7 +202,6 @@ impl Reader<'_> {
         })?;
         let here = self.path.parent().unwrap_or(Path::new(""));
         let mut notes = Vec::new();
-        let default = DnsConfig::default();
         let mut policies = HashMap::new();
         for (zone, policy) in file.zone {
             policies
@@ -201,20 +217,13 @@ impl Reader<'_> {
                 .map(|zone| self.exists(here, zone, "zones"))
                 .collect::<Result<_, _>>()?,
             policies,
-            dns: DnsConfig {
-                listen: self.listen(file.dns.listen, 53, &mut notes)?,
-                threads: file.dns.threads.map_or(default.threads, |threads| threads.0),
-                tcp_connections: file
-                    .dns
-                    .tcp_connections
-                    .map_or(default.tcp_connections, |count| count.0),
-            },
+            identity: Identity { version: file.dns.version.take(), id: file.dns.id.take() },
+            dns: self.dns(file.dns, here, &mut notes)?,
             http: self.http(file.http, here, &mut notes)?,
             hosts: HostDefaults {
                 ttl: file.hosts.ttl.unwrap_or(Ttl::DEFAULT),
                 lease: file.hosts.lease.unwrap_or(Lease::DEFAULT),
             },
-            identity: Identity { version: file.dns.version, id: file.dns.id },
             first_host: false,
             notes,
         })
@@ -230,6 +239,25 @@ impl Reader<'_> {
     ) -> Result<T, ConfigError> {
         text.as_ref().parse().map_err(|error| {
             self.fault(text.span().start, format!("\"{}\": {error}", text.as_ref()))
+        })
+    }
+
+    fn dns(
+        &self,
+        dns: Dns,
+        here: &Path,
+        notes: &mut Vec<String>,
+    ) -> Result<DnsConfig, ConfigError> {
+        let default = DnsConfig::default();
+        let secrets = dns.cookie_secrets;
+        let secrets = secrets.map(|secrets| self.exists(here, &secrets, "cookie_secrets"));
+        Ok(DnsConfig {
+            listen: self.listen(dns.listen, 53, notes)?,
+            threads: dns.threads.map_or(default.threads, |threads| threads.0),
+            tcp_connections: dns.tcp_connections.map_or(default.tcp_connections, |count| count.0),
+            udp_size: dns.udp_size.map_or(default.udp_size, |size| size.0),
+            unverified_size: dns.unverified_size.map_or(default.unverified_size, |size| size.0),
+            cookie_secrets: secrets.transpose()?,
         })
     }
 

@@ -22,12 +22,13 @@ pub use file::listen_address;
 pub use public::{Public, PublicError, Scheme};
 pub use report::ReportFile;
 
+use crate::dns::{self, CookieFile};
 use crate::model::{Lease, Name, Ttl};
 use crate::store::Engine;
 use crate::store::dump::DUMP_FILE;
 use crate::update::Policy;
 use crate::zone::Identity;
-use crate::{dns, http, registry, tls};
+use crate::{http, registry, tls};
 
 /// Where the configuration is looked for when nobody says where it is.
 pub const DEFAULT_FILE: &str = "/etc/truename/truename.toml";
@@ -72,24 +73,37 @@ pub struct DnsConfig {
     pub threads: usize,
     /// TCP connections at a time.
     pub tcp_connections: usize,
+    /// The longest answer over UDP, in octets.
+    pub udp_size: usize,
+    /// The longest over UDP to a client without a cookie of ours.
+    pub unverified_size: usize,
+    /// The secrets of server cookies; `None`: one made at the start.
+    pub cookie_secrets: Option<PathBuf>,
 }
 
 impl DnsConfig {
-    /// As the DNS server takes it.
-    pub fn options(&self) -> dns::Options {
+    /// As the DNS server takes it, with the file of cookie secrets, which the
+    /// caller keeps so as to read it again.
+    pub fn options(&self, cookies: Option<&CookieFile>) -> dns::Options {
+        let default = dns::Options::default();
         dns::Options {
             listen: self.listen.clone(),
             threads: self.threads,
             tcp_connections: self.tcp_connections,
-            ..dns::Options::default()
+            udp_size: self.udp_size,
+            unverified_size: self.unverified_size,
+            cookies: cookies.map_or(default.cookies, CookieFile::cookies),
+            ..default
         }
     }
 }
 
 impl Default for DnsConfig {
     fn default() -> Self {
-        let dns::Options { listen, threads, tcp_connections, .. } = dns::Options::default();
-        DnsConfig { listen, threads, tcp_connections }
+        let dns::Options { listen, threads, tcp_connections, udp_size, unverified_size, .. } =
+            dns::Options::default();
+        let cookie_secrets = None;
+        DnsConfig { listen, threads, tcp_connections, udp_size, unverified_size, cookie_secrets }
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub use log::start as start_log;
 
 use crate::config::Config;
+use crate::dns::CookieFile;
 use crate::model::Served;
 use crate::registry::{AlsoReload, Command, CommandError, HostSettings, NewKey, Registry, Reply};
 use crate::tls::Certificate;
@@ -52,21 +53,44 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
     }
     let certificate = config.http.tls.as_ref().map(|tls| Certificate::load(tls.files.clone()));
     let certificate = certificate.transpose().map_err(failed)?;
+    let cookies = config.dns.cookie_secrets.as_deref().map(CookieFile::load);
+    let cookies = cookies.transpose().map_err(failed)?.map(Arc::new);
     let mut settings = config.settings();
-    settings.also_reload = certificate.clone().map(|certificate| -> AlsoReload {
-        Arc::new(move || certificate.reload().map_err(|error| error.to_string()))
-    });
+    settings.also_reload = Some(also_reload(certificate.clone(), cookies.clone()));
     let mut before = Served(0);
     let registry = Registry::open(config.engine, &config.data, settings, |served| {
         before = served;
         clock::system(served)
     })
     .map_err(failed)?;
-    let result = runtime.block_on(serve(config, &registry, certificate.as_ref(), before));
+    let result = runtime.block_on(serve(
+        config,
+        &registry,
+        certificate.as_ref(),
+        cookies.as_deref(),
+        before,
+    ));
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     // The store last: everything acknowledged is in it, and the dump is written.
     registry.stop();
     result
+}
+
+/// Reads again what is not the registry's: the certificate, the secrets of
+/// cookies.
+fn also_reload(
+    certificate: Option<Arc<Certificate>>,
+    cookies: Option<Arc<CookieFile>>,
+) -> AlsoReload {
+    Arc::new(move || {
+        if let Some(certificate) = &certificate {
+            certificate.reload().map_err(|error| error.to_string())?;
+        }
+        match &cookies {
+            Some(cookies) => cookies.reload().map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
+    })
 }
 
 /// Takes as many file descriptors as the system gives: the usual soft limit
@@ -88,11 +112,13 @@ async fn serve(
     config: &Config,
     registry: &Registry,
     certificate: Option<&Arc<Certificate>>,
+    cookies: Option<&CookieFile>,
     before: Served,
 ) -> Result<(), DaemonError> {
     let moments = clock::moments();
     let (snapshot, updates) = (registry.snapshot().clone(), Some(registry.clone()));
-    let dns = dns::serve(&config.dns.options(), snapshot, updates, &moments).map_err(failed)?;
+    let dns = &config.dns.options(cookies);
+    let dns = dns::serve(dns, snapshot, updates, &moments).map_err(failed)?;
     let http = http::serve(&config.http.options(certificate), registry.clone(), &moments)
         .map_err(failed)?;
     let control = control::serve(&config.data, registry.clone()).await.map_err(failed)?;

@@ -26,7 +26,7 @@ use tokio::time::timeout;
 
 use super::slots::Place;
 use super::tcp::Streams;
-use crate::answer::{Meta, Verdict, answer};
+use crate::answer::{Verdict, answer};
 use crate::wire::HEADER;
 
 /// What is read at a time, and so the questions answered in one go.
@@ -180,10 +180,13 @@ impl Connection {
         let mut used = 0;
         let mut pause = Pause::Done;
         let mut slow = Vec::new();
-        let snapshot = self.streams.snapshot.load();
+        let streams = self.streams.clone();
+        let Streams { snapshot, terms, .. } = &*streams;
+        let snapshot = snapshot.load();
+        let meta = terms.stream(self.peer.ip(), terms.now());
         while let Some(message) = first_message(&input[used..]) {
             let verdict = match message.len() {
-                HEADER.. => answer(&snapshot, message, &Meta::TCP, reply),
+                HEADER.. => answer(&snapshot, message, &meta, reply),
                 _ => Verdict::Drop,
             };
             match verdict {

@@ -6,10 +6,12 @@
 //! (UPDATE, NOTIFY, transfers, anything signed) goes to [`SlowHandler`].
 
 mod bind;
+mod cookie_file;
 mod exchange;
 mod slots;
 mod slow;
 mod tcp;
+mod terms;
 mod udp;
 mod worker;
 
@@ -22,15 +24,18 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::answer::{Cookies, MAX_UDP};
 use crate::model::Moments;
 use crate::registry::Registry;
 use crate::zone::Snapshot;
 
 pub use bind::{BindError, Transport};
+pub use cookie_file::{CookieFile, CookieFileError};
 pub use slow::SlowHandler;
+pub use terms::Terms;
 
 /// Where and how the DNS is served.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The addresses, each for UDP and TCP. Port 0 takes a free port, the same
     /// for both.
@@ -48,6 +53,18 @@ pub struct Options {
     /// retransmission on a bad line (RFC 6298 §2: a second), short enough
     /// that stalling is no way to hold a connection.
     pub tcp_message: Duration,
+    /// The longest answer over UDP, in octets.
+    pub udp_size: usize,
+    /// The longest answer over UDP to a client without a cookie of ours, in
+    /// octets: longer ones are cut, and asked for again by TCP. It is what a
+    /// client without EDNS gets at most (RFC 1035 §4.2.1), so everybody who
+    /// speaks to us can do with it. Answers about hosts are far shorter (two
+    /// addresses: below 100 octets), so hardly anybody is ever sent to TCP,
+    /// and those who write somebody else's address on a question get no more
+    /// out of a long TXT record than was possible in 1987.
+    pub unverified_size: usize,
+    /// What cookies are made and checked with (RFC 7873).
+    pub cookies: Arc<Cookies>,
 }
 
 impl Default for Options {
@@ -58,6 +75,9 @@ impl Default for Options {
             tcp_connections: 1000,
             tcp_idle: Duration::from_secs(10),
             tcp_message: Duration::from_secs(2),
+            udp_size: MAX_UDP,
+            unverified_size: 512,
+            cookies: cookie_file::by_chance(),
         }
     }
 }
@@ -113,10 +133,11 @@ pub fn serve(
         tasks: JoinSet::new(),
         stop,
     };
-    let slow = Arc::new(SlowHandler::new(snapshot.clone(), registry));
+    let terms = Arc::new(Terms::new(options, moments));
+    let slow = Arc::new(SlowHandler::new(snapshot.clone(), registry, terms.clone()));
     let (jobs, queue) = mpsc::channel(SLOW_QUEUE);
     server.tasks.spawn(worker::answer_slowly(slow.clone(), queue));
-    let streams = tcp::Streams::new(options, snapshot.clone(), slow, stopped);
+    let streams = tcp::Streams::new(options, snapshot.clone(), slow, terms.clone(), stopped);
     let mut listeners = Vec::new();
     let own: Arc<[SocketAddr]> = addresses.into();
     for bind::Sockets { address, datagrams, listener } in sockets {
@@ -127,7 +148,7 @@ pub fn serve(
                 own.clone(),
                 snapshot.clone(),
                 jobs.clone(),
-                moments.clone(),
+                terms.clone(),
             );
             let thread = std::thread::Builder::new()
                 .name(format!("dns-udp-{number}"))

@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::exchange::Connection;
 use super::slots::Slots;
-use super::{GRACE, Options, SlowHandler};
+use super::{GRACE, Options, SlowHandler, Terms};
 use crate::zone::Snapshot;
 
 /// How long accepting rests when the system is short of something.
@@ -33,6 +33,8 @@ pub struct Streams {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// What answers the rest.
     pub slow: Arc<SlowHandler>,
+    /// On which terms.
+    pub terms: Arc<Terms>,
     slots: Arc<Slots>,
     idle: Duration,
     stop: watch::Receiver<bool>,
@@ -44,11 +46,12 @@ impl Streams {
         options: &Options,
         snapshot: Arc<ArcSwap<Snapshot>>,
         slow: Arc<SlowHandler>,
+        terms: Arc<Terms>,
         stop: watch::Receiver<bool>,
     ) -> Streams {
         let Options { tcp_connections, tcp_idle, tcp_message, .. } = *options;
         let slots = Arc::new(Slots::new(tcp_connections, tcp_idle, tcp_message));
-        Streams { snapshot, slow, slots, idle: tcp_idle, stop }
+        Streams { snapshot, slow, terms, slots, idle: tcp_idle, stop }
     }
 
     /// How often a connection that waits for us says so, to be left alone.

@@ -22,9 +22,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::udp::{self, BATCH, Batch, WayBack};
-use super::{GRACE, SlowHandler};
-use crate::answer::{Asked, Meta, Verdict};
-use crate::model::Moments;
+use super::{GRACE, SlowHandler, Terms};
+use crate::answer::{Asked, Verdict};
 use crate::zone::{Snapshot, Spot};
 
 /// How often an idle thread looks whether it should stop, should the kernel
@@ -122,8 +121,7 @@ pub struct Worker {
     own: Arc<[SocketAddr]>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     slow: mpsc::Sender<Job>,
-    #[expect(dead_code, reason = "limits come with it")]
-    moments: Moments,
+    terms: Arc<Terms>,
 }
 
 impl Worker {
@@ -133,9 +131,9 @@ impl Worker {
         own: Arc<[SocketAddr]>,
         snapshot: Arc<ArcSwap<Snapshot>>,
         slow: mpsc::Sender<Job>,
-        moments: Moments,
+        terms: Arc<Terms>,
     ) -> Worker {
-        Worker { datagrams, own, snapshot, slow, moments }
+        Worker { datagrams, own, snapshot, slow, terms }
     }
 
     /// Serves until the bell rings. No error ends it, and no panic: a dead
@@ -186,9 +184,10 @@ impl Worker {
         }
         spots.iter().flatten().for_each(Spot::fetch_front);
         spots.iter_mut().flatten().for_each(Spot::fetch_entry);
-        for (at, (asked, spot)) in asked.iter().zip(spots.into_iter().flatten()).enumerate() {
-            let answer = |request: &[u8], out: &mut Vec<u8>| {
-                asked.answer(snapshot, spot, request, &Meta::UDP, out)
+        let now = self.terms.now();
+        for (at, (asked, spot)) in asked.iter_mut().zip(spots.into_iter().flatten()).enumerate() {
+            let answer = |peer: IpAddr, request: &[u8], out: &mut Vec<u8>| {
+                asked.answer(snapshot, spot, request, &self.terms.datagram(peer, now), out)
             };
             if self.answer(batch, at, answer) {
                 batch.answered(at);
@@ -206,14 +205,14 @@ impl Worker {
         &self,
         batch: &mut Batch,
         at: usize,
-        answer: impl FnOnce(&[u8], &mut Vec<u8>) -> Verdict,
+        answer: impl FnOnce(IpAddr, &[u8], &mut Vec<u8>) -> Verdict,
     ) -> bool {
         let Some(peer) = batch.peer(at) else { return false };
         if peer.port() == 0 || is_ourselves(&self.own, peer, || batch.way_back(at).asked()) {
             return false;
         }
         let (request, out) = batch.exchange(at);
-        match answer(request, out) {
+        match answer(peer.ip(), request, out) {
             Verdict::Sent => true,
             Verdict::Drop => false,
             Verdict::Slow(_) => {

@@ -55,6 +55,30 @@ pub mod rcode {
     pub const NOTZONE: u16 = 10;
     /// An EDNS version that is not ours (RFC 6891 §6.1.3).
     pub const BADVERS: u16 = 16;
+    /// The server's cookie is not good (RFC 7873 §8).
+    pub const BADCOOKIE: u16 = 23;
+}
+
+/// Options of an OPT record (RFC 6891 §6.1.2).
+pub mod option {
+    /// Which server it is (RFC 5001).
+    pub const NSID: u16 = 3;
+    /// That a client is where it says it is (RFC 7873).
+    pub const COOKIE: u16 = 10;
+    /// How long a connection may be idle (RFC 7828).
+    pub const KEEPALIVE: u16 = 11;
+    /// Why it is an error (RFC 8914).
+    pub const EXTENDED_ERROR: u16 = 15;
+}
+
+/// Why a question is not answered, for people who look into it (RFC 8914 §4).
+pub mod extended {
+    /// Not to those who ask.
+    pub const PROHIBITED: u16 = 18;
+    /// None of our zones.
+    pub const NOT_AUTHORITATIVE: u16 = 20;
+    /// Not by this server.
+    pub const NOT_SUPPORTED: u16 = 21;
 }
 
 /// Flags in the header's third and fourth octets, as one number.

@@ -9,18 +9,27 @@
 //! | `host NAME TTL ADDRESS… [wildcard]` | a host that is present |
 //! | `gone NAME` | a host that is not present any more |
 //! | `identity VERSION ID` | what CHAOS questions are told |
+//! | `cookies SECRET…` | the secrets of server cookies |
 //! | `> NAME TYPE [class=CH] [+edns[=SIZE]] [+do] [+tcp] [+rd] [version=N]` | a question |
+//! | … `[+nsid] [+keepalive] [cookie=HEX] [option=CODE:HEX]` | with these options |
+//! | … `[from=ADDRESS] [at=SECONDS]` | from there, at that moment |
+//!
+//! Where there are cookies, who has none gets 512 octets over UDP.
 
 mod book;
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
+use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::{DNSClass, Name, Record, RecordType};
-use truename::answer::{Meta, Verdict, answer};
-use truename::model::{Addresses, Serial};
+use truename::answer::{Client, CookieSecrets, Cookies, Meta, Verdict, answer};
+use truename::model::{Addresses, Moment, Serial};
 use truename::zone::{Identity, Snapshot, Zone};
+
+use crate::parsed::parsed;
 
 #[test]
 fn answer_tables() {
@@ -84,6 +93,7 @@ fn sizes_to_the_octet() {
 struct Setting {
     zones: Vec<(String, String)>,
     identity: Identity,
+    cookies: Option<Cookies>,
     hosts: Vec<String>,
 }
 
@@ -103,6 +113,10 @@ impl Setting {
                 self.identity =
                     Identity { version: Some((*version).to_owned()), id: Some((*id).to_owned()) };
             }
+            ["cookies", secrets @ ..] => {
+                let secrets = CookieSecrets::parse(&secrets.join("\n")).unwrap();
+                self.cookies = Some(Cookies::new(secrets));
+            }
             ["host" | "gone", ..] => self.hosts.push(line.to_owned()),
             _ => return false,
         }
@@ -114,7 +128,8 @@ impl Setting {
     }
 }
 
-/// Of every table, what it asks from and the questions it asks.
+/// Of every table without cookies, what it asks from and the questions it
+/// asks. (Where there are cookies, the answer depends on who asks and when.)
 pub fn tables() -> Vec<(Snapshot, Vec<Vec<u8>>)> {
     let read = |file: PathBuf| {
         let table = std::fs::read_to_string(file).unwrap();
@@ -122,9 +137,11 @@ pub fn tables() -> Vec<(Snapshot, Vec<Vec<u8>>)> {
         let head = table.lines().take_while(|line| !line.starts_with("> "));
         head.for_each(|line| assert!(setting.take(line), "{line}"));
         let questions = table.lines().filter_map(|line| line.strip_prefix("> "));
-        (setting.build(), questions.map(|question| request(question).0).collect())
+        let served = setting.cookies.is_none().then(|| setting.build());
+        served
+            .map(|snapshot| (snapshot, questions.map(|question| request(question).bytes).collect()))
     };
-    files().into_iter().map(read).collect()
+    files().into_iter().filter_map(read).collect()
 }
 
 fn files() -> Vec<PathBuf> {
@@ -147,7 +164,8 @@ fn play(table: &str) -> String {
     for line in table.lines() {
         if let Some(question) = line.strip_prefix("> ") {
             let snapshot = snapshot.get_or_insert_with(|| setting.build());
-            writeln!(seen, "{line}\n{}", asked(snapshot, question)).unwrap();
+            let asked = asked(snapshot, setting.cookies.as_ref(), question);
+            writeln!(seen, "{line}\n{asked}").unwrap();
             continue;
         }
         // Below a question is what was answered last time.
@@ -181,17 +199,34 @@ fn build(zones: &[(String, String)], identity: &Identity, hosts: &[String]) -> S
     snapshot
 }
 
-fn asked(snapshot: &Snapshot, question: &str) -> String {
-    let (request, meta) = request(question);
+fn asked(snapshot: &Snapshot, cookies: Option<&Cookies>, question: &str) -> String {
+    let Request { bytes, meta, from, now } = request(question);
+    let meta = match cookies {
+        Some(cookies) => Meta {
+            unverified_size: 512,
+            idle: meta.stream.then_some(100),
+            client: Some(Client { address: from, now, cookies }),
+            ..meta
+        },
+        None => meta,
+    };
     let mut out = Vec::new();
-    match answer(snapshot, &request, &meta, &mut out) {
-        Verdict::Sent => shown(&request, &out),
+    match answer(snapshot, &bytes, &meta, &mut out) {
+        Verdict::Sent => shown(&bytes, &out),
         other => format!("{other:?}"),
     }
 }
 
+/// A question of a table.
+struct Request {
+    bytes: Vec<u8>,
+    meta: Meta<'static>,
+    from: IpAddr,
+    now: Moment,
+}
+
 /// A question of a table as a message, and how it is sent.
-fn request(question: &str) -> (Vec<u8>, Meta) {
+fn request(question: &str) -> Request {
     let mut words = question.split_whitespace();
     let name = Name::from_ascii(words.next().unwrap()).unwrap();
     let kind = words.next().unwrap();
@@ -203,6 +238,13 @@ fn request(question: &str) -> (Vec<u8>, Meta) {
     let mut query = Query::query(name, kind);
     let mut meta = Meta::UDP;
     let mut edns: Option<Edns> = None;
+    let mut from = IpAddr::from([192, 0, 2, 100]);
+    let mut now = Moment::default();
+    let option = |edns: &mut Option<Edns>, code: u16, hex: &str| {
+        let data = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
+        let options = edns.get_or_insert_default().options_mut();
+        options.insert(EdnsOption::Unknown(code, data));
+    };
     for word in words {
         match word.split_once('=').unwrap_or((word, "")) {
             ("class", "CH") => {
@@ -223,12 +265,21 @@ fn request(question: &str) -> (Vec<u8>, Meta) {
             ("version", version) => {
                 edns.get_or_insert_default().set_version(version.parse().unwrap());
             }
+            ("+nsid", _) => option(&mut edns, 3, ""),
+            ("+keepalive", _) => option(&mut edns, 11, ""),
+            ("cookie", cookie) => option(&mut edns, 10, cookie),
+            ("option", given) => {
+                let (code, hex) = given.split_once(':').unwrap();
+                option(&mut edns, code.parse().unwrap(), hex);
+            }
+            ("from", address) => from = address.parse().unwrap(),
+            ("at", seconds) => now.wall = seconds.parse().unwrap(),
             _ => panic!("no such flag: {word}"),
         }
     }
     message.add_query(query);
     message.edns = edns;
-    (message.to_vec().unwrap(), meta)
+    Request { bytes: message.to_vec().unwrap(), meta, from, now }
 }
 
 /// A message as text: code and flags, then the records of each section.
@@ -253,6 +304,7 @@ fn shown(request: &[u8], bytes: &[u8]) -> String {
         let dnssec = if edns.flags().dnssec_ok { " do" } else { "" };
         write!(text, " edns={}{dnssec}", edns.max_payload()).unwrap();
     }
+    text += &options(bytes);
     for (section, records) in [
         ("answer", &message.answers),
         ("authority", &message.authorities),
@@ -267,6 +319,28 @@ fn shown(request: &[u8], bytes: &[u8]) -> String {
             write!(text, "\n    {section}: {line}").unwrap();
         }
     }
+    text
+}
+
+/// What the OPT record holds.
+fn options(message: &[u8]) -> String {
+    let parsed = parsed(message);
+    let opt = parsed.sections[2].iter().find(|record| record.rtype.0 == 41);
+    let mut rest = opt.map_or(&[][..], |opt| &opt.data);
+    let mut text = String::new();
+    while let [c1, c2, l1, l2, more @ ..] = rest {
+        let (holds, more) = more.split_at(u16::from_be_bytes([*l1, *l2]).into());
+        let holds_hex = data_encoding::HEXLOWER.encode(holds);
+        text += &match u16::from_be_bytes([*c1, *c2]) {
+            3 => format!(" nsid={}", String::from_utf8_lossy(holds)),
+            10 => format!(" cookie={holds_hex}"),
+            11 => format!(" keepalive={}", u16::from_be_bytes([holds[0], holds[1]])),
+            15 => format!(" ede={}", u16::from_be_bytes([holds[0], holds[1]])),
+            code => format!(" option={code}:{holds_hex}"),
+        };
+        rest = more;
+    }
+    assert!(rest.is_empty(), "options are not whole");
     text
 }
 

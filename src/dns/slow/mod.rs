@@ -26,18 +26,20 @@ use tokio::sync::mpsc;
 
 use self::remember::Heard;
 use self::replies::{Replies, seconds};
+use super::Terms;
 use crate::answer::{Asked, Extra, Meta, Verdict, extra, opcode_of, say};
 use crate::model::{Grant, KeyId, Name};
 use crate::registry::{Purpose, Registry};
 use crate::tsig::{self, Fault, Signer, Tsig, error};
 use crate::update::Edited;
-use crate::wire::{Question, opcode, rcode};
+use crate::wire::{Question, extended, opcode, rcode};
 use crate::zone::Snapshot;
 
 /// What answers UPDATE, NOTIFY, transfers and everything signed.
 pub struct SlowHandler {
     snapshot: Arc<ArcSwap<Snapshot>>,
     registry: Option<Registry>,
+    terms: Arc<Terms>,
 }
 
 /// Who sent a message.
@@ -57,8 +59,12 @@ enum Proof {
 impl SlowHandler {
     /// Answers by what is served in `snapshot`. Without a registry nobody has
     /// a key, and nothing can be changed.
-    pub fn new(snapshot: Arc<ArcSwap<Snapshot>>, registry: Option<Registry>) -> SlowHandler {
-        SlowHandler { snapshot, registry }
+    pub fn new(
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        registry: Option<Registry>,
+        terms: Arc<Terms>,
+    ) -> SlowHandler {
+        SlowHandler { snapshot, registry, terms }
     }
 
     /// Handles one message, which has at least a header; its answers, one or
@@ -73,12 +79,17 @@ impl SlowHandler {
         protocol: Protocol,
         replies: mpsc::Sender<Vec<u8>>,
     ) {
-        let meta = if protocol == Protocol::Udp { Meta::UDP } else { Meta::TCP };
+        let terms = self.terms.clone();
+        let (address, now) = (peer.ip(), terms.now());
+        let meta = match protocol {
+            Protocol::Udp => terms.datagram(address, now),
+            _ => terms.stream(address, now),
+        };
         let mut asked = Asked::new();
         let mut replies = Replies { limit: meta.max_size, signing: None, replies };
         let Ok(signature) = tsig::find(&message) else {
             tracing::debug!("a malformed message from {peer}");
-            return say_only(&message, rcode::FORMERR, &replies).await;
+            return say_only(&message, rcode::FORMERR, &meta, &replies).await;
         };
         let proof = match &signature {
             None => Proof::Unsigned,
@@ -92,10 +103,12 @@ impl SlowHandler {
         replies.limit = asked.longest(&meta);
         let grant = match proof {
             Proof::Unsigned => None,
-            Proof::Malformed => return say_only(&request, rcode::FORMERR, &replies).await,
+            Proof::Malformed => {
+                return say_only(&request, rcode::FORMERR, &meta, &replies).await;
+            }
             Proof::Bad(error) => {
                 let mut reply = Vec::new();
-                say(&request, rcode::NOTAUTH, &mut reply);
+                say(&request, rcode::NOTAUTH, None, &meta, &mut reply);
                 let tsig = signature.expect("there is one that is bad");
                 tracing::debug!("a bad signature by {} from {peer}: {error}", tsig.key);
                 if let Some(heard) = self.heard(&request, peer.ip(), rcode::NOTAUTH) {
@@ -113,7 +126,7 @@ impl SlowHandler {
                     heard.late(&grant, &tsig, seconds(heard.registry));
                 }
                 replies.sign_with(signer, &self.registry);
-                return say_only(&request, rcode::NOTAUTH, &replies).await;
+                return say_only(&request, rcode::NOTAUTH, &meta, &replies).await;
             }
             Proof::Key(grant, signer) => {
                 replies.sign_with(signer, &self.registry);
@@ -123,10 +136,13 @@ impl SlowHandler {
         match opcode_of(&request) {
             opcode::UPDATE => {
                 let rcode = self.update(&request, grant, peer.ip()).await;
-                say_only(&request, rcode, &replies).await;
+                say_only(&request, rcode, &meta, &replies).await;
             }
             opcode::QUERY => {
-                let room = Meta { max_size: replies.room(), ..meta };
+                // A good signature says where the client is as well as a
+                // cookie would.
+                let max_size = replies.room();
+                let room = Meta { max_size, unverified_size: max_size, ..meta };
                 let mut reply = Vec::new();
                 let verdict = {
                     let snapshot = self.snapshot.load();
@@ -136,10 +152,10 @@ impl SlowHandler {
                 match verdict {
                     Verdict::Sent => drop(replies.send(reply).await),
                     Verdict::Drop => {}
-                    Verdict::Slow(_) => self.refuse(request, peer, protocol, replies).await,
+                    Verdict::Slow(_) => self.refuse(request, peer, protocol, &meta, replies).await,
                 }
             }
-            _ => self.refuse(request, peer, protocol, replies).await,
+            _ => self.refuse(request, peer, protocol, &meta, replies).await,
         }
     }
 
@@ -149,13 +165,14 @@ impl SlowHandler {
         request: Vec<u8>,
         peer: SocketAddr,
         protocol: Protocol,
+        meta: &Meta<'_>,
         replies: Replies,
     ) {
         match Request::from_bytes(request.clone(), peer, protocol) {
             Ok(read) => drop(self.handle_request::<_, TokioTime>(&read, replies).await),
             Err(error) => {
                 tracing::debug!("unreadable message from {peer}: {error}");
-                say_only(&request, rcode::FORMERR, &replies).await;
+                say_only(&request, rcode::FORMERR, meta, &replies).await;
             }
         }
     }
@@ -205,6 +222,7 @@ impl SlowHandler {
                 Some(Extra::None) => {}
                 // RFC 6891 §6.1.3.
                 Some(Extra::Edns(edns)) if edns.version > 0 => return rcode::BADVERS,
+                Some(Extra::Edns(edns)) if edns.options.malformed => return rcode::FORMERR,
                 Some(Extra::Edns(_)) => {}
                 _ => return rcode::FORMERR,
             }
@@ -258,8 +276,9 @@ impl Replies {
 }
 
 /// Answers with a code and nothing else.
-async fn say_only(request: &[u8], rcode: u16, replies: &Replies) {
+async fn say_only(request: &[u8], rcode: u16, meta: &Meta<'_>, replies: &Replies) {
     let mut reply = Vec::new();
-    say(request, rcode, &mut reply);
+    let why = (rcode == rcode::REFUSED).then_some(extended::PROHIBITED);
+    say(request, rcode, why, meta, &mut reply);
     let _ = replies.send(reply).await;
 }

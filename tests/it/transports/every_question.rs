@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::answers::tables;
-use truename::answer::{Meta, Verdict, answer};
+use truename::answer::{MAX_UDP, Meta, Verdict, answer};
 
 /// Questions that no table asks: for the slow path, and unreadable ones.
 fn others() -> Vec<Vec<u8>> {
@@ -24,7 +24,12 @@ fn others() -> Vec<Vec<u8>> {
 
 #[test]
 fn every_transport_gives_the_same_bytes() {
-    let dns = Dns::on(&["127.0.0.1:0", "[::1]:0"]);
+    let dns = Dns::with(Options {
+        listen: addresses(&["127.0.0.1:0", "[::1]:0"]),
+        threads: 2,
+        unverified_size: MAX_UDP,
+        ..Options::default()
+    });
     let (v4, v6) = (dns.address(0), dns.address(1));
     let (mut asked, mut cut) = (0, 0);
     for (snapshot, mut questions) in tables() {

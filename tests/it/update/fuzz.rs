@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use hickory_server::net::xfer::Protocol;
 use tokio::sync::mpsc;
-use truename::dns::SlowHandler;
+use truename::clock;
+use truename::dns::{Options, SlowHandler, Terms};
 use truename::model::{Name, RecordType};
 use truename::zone::received;
 
@@ -65,7 +66,9 @@ impl Scene {
         let (id, secret) = server.key("us", may);
         let key = Key { name: id.0, secret: secret.into() };
         let registry = server.world.registry().clone();
-        let handler = Arc::new(SlowHandler::new(registry.snapshot().clone(), Some(registry)));
+        let terms = Arc::new(Terms::new(&Options::default(), &clock::moments()));
+        let snapshot = registry.snapshot().clone();
+        let handler = Arc::new(SlowHandler::new(snapshot, Some(registry), terms));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Scene { server, key, handler, runtime, dice: Dice(seed) }
     }
