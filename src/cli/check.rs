@@ -9,10 +9,10 @@ use super::output::{Output, table};
 use crate::config::Config;
 use crate::control::{self, AskError};
 use crate::dns::CookieFile;
-use crate::model::{Name, Serial};
+use crate::model::{Name, Reach, Serial, reach};
 use crate::registry::{Command, Reply};
 use crate::tls::Certificate;
-use crate::update::Policy;
+use crate::update::is_local;
 use crate::zone::Zone;
 
 /// What was found.
@@ -129,12 +129,11 @@ pub fn delegation(zone: &Zone) -> Vec<Delegation> {
 
 fn warnings(config: &Config, zones: &[Zone]) -> Vec<String> {
     let mut warnings = config.notes.clone();
-    let public = Policy { global_only: true };
     for zone in zones {
         for (server, addresses) in zone.name_servers() {
             let unreached: Vec<String> = addresses
                 .iter()
-                .filter(|address| !public.allows(**address))
+                .filter(|address| reach(**address) == Reach::Never || is_local(**address))
                 .map(ToString::to_string)
                 .collect();
             if !unreached.is_empty() {

@@ -30,6 +30,7 @@
 //!
 //! [zone."dyn.example.org"]
 //! global_only = true
+//! own_addresses = false
 //! ```
 
 use std::collections::HashMap;
@@ -49,7 +50,7 @@ use crate::http::{Protocols, Registration};
 use crate::model::{Lease, Name, Ttl};
 use crate::store::Engine;
 use crate::tls::Files;
-use crate::update::Policy;
+use crate::update::ZonePolicy;
 use crate::zone::Identity;
 
 #[derive(Deserialize)]
@@ -69,7 +70,7 @@ struct File {
     hosts: Hosts,
     /// Settings of single zones.
     #[serde(default)]
-    zone: HashMap<Spanned<String>, ZonePolicy>,
+    zone: HashMap<Spanned<String>, Zone>,
 }
 
 #[derive(Default, Deserialize)]
@@ -125,9 +126,11 @@ struct Hosts {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ZonePolicy {
+struct Zone {
     #[serde(default)]
     global_only: bool,
+    #[serde(default)]
+    own_addresses: bool,
 }
 
 /// How many of something: at least one, or nothing would be served.
@@ -204,8 +207,8 @@ impl Reader<'_> {
         let mut notes = Vec::new();
         let mut policies = HashMap::new();
         for (zone, policy) in file.zone {
-            policies
-                .insert(self.parsed::<Name>(&zone)?, Policy { global_only: policy.global_only });
+            let Zone { global_only, own_addresses } = policy;
+            policies.insert(self.parsed::<Name>(&zone)?, ZonePolicy { global_only, own_addresses });
         }
         Ok(Config {
             file: Some(self.path.to_owned()),

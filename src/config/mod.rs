@@ -26,7 +26,7 @@ use crate::dns::{self, CookieFile};
 use crate::model::{Lease, Name, Ttl};
 use crate::store::Engine;
 use crate::store::dump::DUMP_FILE;
-use crate::update::Policy;
+use crate::update::{Policies, ZonePolicy};
 use crate::zone::Identity;
 use crate::{http, registry, tls};
 
@@ -48,7 +48,7 @@ pub struct Config {
     /// Zone files, and directories whose `*.zone` files are taken.
     pub zones: Vec<PathBuf>,
     /// What may be published, by zone; a zone not listed has the default.
-    pub policies: HashMap<Name, Policy>,
+    pub policies: HashMap<Name, ZonePolicy>,
     /// The DNS server.
     pub dns: DnsConfig,
     /// The HTTP server.
@@ -236,7 +236,7 @@ impl Config {
             zones: self.zone_source(),
             lease: self.hosts.lease,
             ttl: self.hosts.ttl,
-            policies: self.policies.clone(),
+            policies: Arc::new(Policies::new(self.policies.clone())),
             identity: self.identity.clone(),
             dump: Some(self.data.join(DUMP_FILE)),
             also_reload: None,

@@ -3,6 +3,7 @@
 
 mod banner;
 mod log;
+mod place;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::dns::CookieFile;
 use crate::model::Served;
 use crate::registry::{AlsoReload, Command, CommandError, HostSettings, NewKey, Registry, Reply};
 use crate::tls::Certificate;
+use crate::update::Policies;
 use crate::{clock, control, dns, http};
 
 /// Why the server does not run: sentences that say what to do.
@@ -56,7 +58,10 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
     let cookies = config.dns.cookie_secrets.as_deref().map(CookieFile::load);
     let cookies = cookies.transpose().map_err(failed)?.map(Arc::new);
     let mut settings = config.settings();
-    settings.also_reload = Some(also_reload(certificate.clone(), cookies.clone()));
+    settings.policies.set_machine(place::machine(config));
+    let (certificate_again, cookies_again) = (certificate.clone(), cookies.clone());
+    settings.also_reload =
+        Some(also_reload(config, &settings.policies, certificate_again, cookies_again));
     let mut before = Served(0);
     let registry = Registry::open(config.engine, &config.data, settings, |served| {
         before = served;
@@ -76,13 +81,17 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
     result
 }
 
-/// Reads again what is not the registry's: the certificate, the secrets of
-/// cookies.
+/// Reads again what is not the registry's: where this machine is, the
+/// certificate, the secrets of cookies.
 fn also_reload(
+    config: &Config,
+    policies: &Arc<Policies>,
     certificate: Option<Arc<Certificate>>,
     cookies: Option<Arc<CookieFile>>,
 ) -> AlsoReload {
+    let (config, policies) = (config.clone(), policies.clone());
     Arc::new(move || {
+        policies.set_machine(place::machine(&config));
         if let Some(certificate) = &certificate {
             certificate.reload().map_err(|error| error.to_string())?;
         }

@@ -111,16 +111,3 @@ impl FromStr for Addresses {
 pub fn unmapped(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
-
-/// Whether an address can be a host's at all: unicast, specified, and not
-/// the machine itself. Private ranges are the zone's own policy.
-pub fn is_publishable(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            !(v4.is_unspecified() || v4.is_loopback() || v4.is_multicast() || v4.is_broadcast())
-                && v4.octets()[0] != 0
-                && v4.octets()[0] < 240
-        }
-        IpAddr::V6(v6) => !(v6.is_unspecified() || v6.is_loopback() || v6.is_multicast()),
-    }
-}

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::{Holder, KeyId, Name};
+use crate::model::{Holder, KeyId, Name, special};
 
 /// What decided what became of a request for one host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,13 @@ pub enum Rule {
     /// An address that means nothing outside somebody's network, in a zone
     /// that wants none such.
     GlobalOnly(IpAddr),
+    /// An address of this server, in a zone that wants none such.
+    OwnAddress {
+        /// The address.
+        address: IpAddr,
+        /// What makes it this server's.
+        why: &'static str,
+    },
     /// A prefix that cannot be taken.
     BadPrefix,
     /// The key may not do this.
@@ -188,6 +195,7 @@ impl Rule {
                 | Rule::NoAddress
                 | Rule::NotPublishable(_)
                 | Rule::GlobalOnly(_)
+                | Rule::OwnAddress { .. }
                 | Rule::BadPrefix
                 | Rule::Other { .. }
         )
@@ -239,9 +247,17 @@ impl Rule {
             Rule::OwnerBlocked => "blocked: a person blocked the account that owns it".into(),
             Rule::Unreadable => "address: what was sent is no address".into(),
             Rule::NoAddress => "address: none was sent, and whose it came from is not known".into(),
-            Rule::NotPublishable(address) => format!("address: no host can have {address}"),
+            Rule::NotPublishable(address) => {
+                format!("address: no host can have {address} ({})", purpose(*address))
+            }
             Rule::GlobalOnly(address) => {
-                format!("address policy: global_only, and {address} is a private one")
+                format!(
+                    "address policy: global_only, and {address} is none ({})",
+                    purpose(*address)
+                )
+            }
+            Rule::OwnAddress { address, why } => {
+                format!("address policy: global_only, and {address} is this server's own ({why})")
             }
             Rule::BadPrefix => "prefix: it cannot be the prefix of this site".into(),
             Rule::NotAllowed => "key: it may not do this".into(),
@@ -345,6 +361,12 @@ impl Rule {
                  has global_only = false"
                     .into()
             }
+            Rule::OwnAddress { .. } => {
+                "a zone of the public Internet names no machine of its own server: if the host \
+                 really has this address (its router runs truename, or both are behind one \
+                 address), set own_addresses = true for the zone"
+                    .into()
+            }
             Rule::BadPrefix => {
                 "the prefix is to be like 2001:db8:1:ff00::/56, global, and long enough to leave \
                  room for the subnets of the site's hosts (`truename host show` tells them)"
@@ -369,6 +391,12 @@ impl Rule {
             Rule::Other { advice, .. } => return advice.map(str::to_owned),
         })
     }
+}
+
+/// What an address is for that is not simply somebody's.
+fn purpose(address: IpAddr) -> String {
+    special(address)
+        .map_or("reserved".into(), |special| format!("{}, {}", special.purpose, special.document))
 }
 
 fn unknown_secret(user: Option<&Holder>, length: usize) -> String {

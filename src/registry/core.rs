@@ -1,7 +1,7 @@
 //! The registry without its thread: everything that happens to it, one step
 //! at a time, with the present moment as an argument.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,6 +134,7 @@ impl Core {
         });
         let mut draft = Draft::new(&state, &Snapshot::default());
         draft.serve_zones(zones, &settings, opened.restored || imported)?;
+        settings.policies.set_name_servers(draft.state.name_servers());
         let mut writes = first;
         if imported {
             writes.push(Write::Delete(IMPORTED.into()));
@@ -304,7 +305,7 @@ impl Core {
         now: Now,
         renewals: &mut Vec<(Name, Renewal)>,
     ) -> Decided {
-        let policies: &HashMap<_, _> = &self.settings.policies;
+        let policies = &*self.settings.policies;
         match request {
             Request::Update { grant, update, stamp, .. } => Decided::Update(match stamp {
                 Some(stamp) if !draft.stamp(grant, *stamp) => {
@@ -353,6 +354,7 @@ impl Core {
         let mut draft = Draft::new(&self.state, &self.snapshot);
         let report = draft.serve_zones(zones, &self.settings, false)?;
         self.commit(draft).map_err(|error| CommandError(error.to_string()))?;
+        self.settings.policies.set_name_servers(self.state.name_servers());
         Ok(report)
     }
 

@@ -4,7 +4,7 @@
 //! down for it. Nothing outside sees it: if the store cannot take it, it is
 //! dropped and nothing has happened.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv6Net;
 
@@ -18,7 +18,7 @@ use crate::model::{
     Serial, Served,
 };
 use crate::store::Write;
-use crate::update::{Outcome, Policy, Update};
+use crate::update::{Outcome, Policies, Update};
 use crate::zone::Snapshot;
 
 /// The next version of everything.
@@ -84,7 +84,7 @@ impl Draft {
         &mut self,
         grant: &Grant,
         update: &Update,
-        policies: &HashMap<Name, Policy>,
+        policies: &Policies,
         now: Now,
         renewals: &mut Vec<(Name, Renewal)>,
     ) -> Vec<Outcome> {
@@ -114,7 +114,7 @@ impl Draft {
         name: &Name,
         grant: &Grant,
         update: &Update,
-        policies: &HashMap<Name, Policy>,
+        policies: &Policies,
         now: Now,
         renewals: &mut Vec<(Name, Renewal)>,
     ) -> Outcome {
@@ -127,7 +127,7 @@ impl Draft {
             Fate::Changed { outcome, host, renumber } => {
                 let cause =
                     Cause::Report { protocol: update.protocol, source: Some(update.source) };
-                self.together(|draft| draft.put_router(host, renumber, cause, now));
+                self.together(|draft| draft.put_router(host, renumber, policies, cause, now));
                 outcome
             }
         }
@@ -194,22 +194,39 @@ impl Draft {
 
     /// Puts a host in its place, and the members of its site, if they are to
     /// follow, where its prefix says.
-    pub fn put_router(&mut self, host: Host, renumber: bool, cause: Cause, now: Now) {
+    pub fn put_router(
+        &mut self,
+        host: Host,
+        renumber: bool,
+        policies: &Policies,
+        cause: Cause,
+        now: Now,
+    ) {
         let (name, prefix) = (host.name.clone(), host.prefix);
         self.put_host(host, cause, now);
         if renumber {
             let members: Vec<Host> = self.state.members(&name).collect();
             for member in members {
-                self.renumber(member, prefix, now);
+                self.renumber(member, prefix, policies, now);
             }
         }
     }
 
     /// Gives a member of a site its address under a prefix; `None`: there is
-    /// none any more.
-    pub fn renumber(&mut self, member: Host, prefix: Option<Ipv6Net>, now: Now) {
+    /// none any more. A member in a zone that does not take that address has
+    /// none, either: its zone may not be the router's.
+    pub fn renumber(
+        &mut self,
+        member: Host,
+        prefix: Option<Ipv6Net>,
+        policies: &Policies,
+        now: Now,
+    ) {
         let place = member.site.as_ref().zip(prefix);
+        let policy = self.state.zone_of(&member.name).map(|(zone, _)| policies.of(zone));
+        let policy = policy.unwrap_or_default();
         let v6 = place.and_then(|(site, prefix)| site.address(prefix));
+        let v6 = v6.filter(|v6| policy.allows((*v6).into()));
         let addresses = Addresses { v6, ..member.addresses() };
         if addresses == member.addresses() || self.state.is_blocked(&member) {
             return;

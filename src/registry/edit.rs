@@ -1,6 +1,6 @@
 //! Changes of records in a draft: all of them, or none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::draft::Draft;
 use crate::model::{
@@ -8,7 +8,8 @@ use crate::model::{
     MAX_RECORDS, May, Name, Now, Presence, Protocol, RecordType, Served,
 };
 use crate::update::{
-    CHALLENGE, CHALLENGE_LABEL, Edit, Edited, Edits, Policy, RecordChange, Requirement, octets,
+    CHALLENGE, CHALLENGE_LABEL, Edit, Edited, Edits, Policies, Policy, RecordChange, Requirement,
+    octets,
 };
 
 /// TTLs a record may have, in seconds.
@@ -23,7 +24,7 @@ impl Draft {
         &mut self,
         grant: Option<&Grant>,
         edits: &Edits,
-        policies: &HashMap<Name, Policy>,
+        policies: &Policies,
         now: Now,
     ) -> Edited {
         if let Some(broken) = edits.requires.iter().find(|required| !self.holds(required)) {
@@ -54,7 +55,7 @@ impl Draft {
         grant: Option<&Grant>,
         edits: &Edits,
         edit: &Edit,
-        policies: &HashMap<Name, Policy>,
+        policies: &Policies,
         now: Now,
         hosts: &mut BTreeMap<Name, Host>,
     ) -> Result<(), Refusal> {
@@ -78,7 +79,7 @@ impl Draft {
         if adds && edit.name != name && zone.zone.refuses_host(&edit.name, false).is_some() {
             return Err(Edited::NotAllowed);
         }
-        let policy = policies.get(origin).copied().unwrap_or_default();
+        let policy = policies.of(origin);
         let before = host.addresses();
         let mut editing = Editing {
             addresses: before,

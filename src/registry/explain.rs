@@ -4,9 +4,9 @@
 use std::net::IpAddr;
 
 use super::{Login, Registry, State};
-use crate::model::{AccountName, Grant, Holder, Name, is_publishable};
+use crate::model::{AccountName, Grant, Holder, Name};
 use crate::recent::{Decided, Proof, Rule};
-use crate::update::{Edited, Hosts, Outcome, Report, Said, Update};
+use crate::update::{Edited, Hosts, Outcome, Policies, Refusal, Report, Said, Update};
 
 impl Registry {
     /// Why nobody was let in: what the logins prove all the same, and the
@@ -57,7 +57,8 @@ impl Registry {
         host: Option<&Name>,
         outcome: Outcome,
     ) -> Decided {
-        Decided { host: host.cloned(), rule: why(state, grant, update, host, outcome) }
+        let rule = why(state, &self.0.settings.policies, grant, update, host, outcome);
+        Decided { host: host.cloned(), rule }
     }
 
     /// Why a change of records at or below a host was answered as it was.
@@ -134,6 +135,7 @@ fn has_password(state: &State, account: &AccountName) -> bool {
 
 fn why(
     state: &State,
+    policies: &Policies,
     grant: &Grant,
     update: &Update,
     host: Option<&Name>,
@@ -149,7 +151,7 @@ fn why(
         },
         Outcome::Unknown => unknown(state, grant, host),
         Outcome::Blocked => blocked(state, host),
-        Outcome::BadAddress => bad_address(&update.report),
+        Outcome::BadAddress => bad_address(state, policies, host, &update.report),
         Outcome::BadPrefix => Rule::BadPrefix,
         Outcome::NotAllowed => Rule::NotAllowed,
         Outcome::Replayed => Rule::Replayed,
@@ -172,8 +174,8 @@ fn blocked(state: &State, host: Option<&Name>) -> Rule {
     }
 }
 
-/// Which address it was.
-fn bad_address(report: &Report) -> Rule {
+/// Which address it was, and what its zone has against it.
+fn bad_address(state: &State, policies: &Policies, host: Option<&Name>, report: &Report) -> Rule {
     let Report::Addresses { v4, v6, .. } = *report else { return Rule::Unreadable };
     let mut addresses = Vec::new();
     if let Said::Is(v4) = v4 {
@@ -182,9 +184,13 @@ fn bad_address(report: &Report) -> Rule {
     if let Said::Is(v6) = v6 {
         addresses.push(IpAddr::V6(v6));
     }
-    if let Some(none) = addresses.iter().find(|address| !is_publishable(**address)) {
-        return Rule::NotPublishable(*none);
+    let zone = host.and_then(|host| state.zone_of(host));
+    let policy = zone.map(|(zone, _)| policies.of(zone)).unwrap_or_default();
+    let refused = |address: IpAddr| Some((address, policy.refuses(address)?));
+    match addresses.into_iter().find_map(refused) {
+        Some((address, Refusal::Never)) => Rule::NotPublishable(address),
+        Some((address, Refusal::NotGlobal)) => Rule::GlobalOnly(address),
+        Some((address, Refusal::Own(own))) => Rule::OwnAddress { address, why: own.words() },
+        None => Rule::Unreadable,
     }
-    let local = addresses.iter().find(|address| crate::update::is_local(**address));
-    local.map_or(Rule::Unreadable, |address| Rule::GlobalOnly(*address))
 }

@@ -1,12 +1,11 @@
 //! What becomes of an update for one host, given everything known.
 
-use std::collections::HashMap;
-
 use super::State;
 use super::renewal::Renewal;
 use crate::model::{Grant, Host, LastReport, Line, Name, Now, Presence, Served, suffix_of};
 use crate::update::{
-    Decision, LineDecision, Outcome, Policy, Report, Said, Update, decide, decide_line, line_end,
+    Decision, LineDecision, Outcome, Policies, Policy, Report, Said, Update, decide, decide_line,
+    line_end,
 };
 
 /// What becomes of an update for one host: nothing has happened yet.
@@ -48,7 +47,7 @@ pub(super) fn fate(
     name: &Name,
     grant: &Grant,
     update: &Update,
-    policies: &HashMap<Name, Policy>,
+    policies: &Policies,
     now: Now,
 ) -> Fate {
     let host = state.host(name).filter(|host| state.covers(grant, host));
@@ -61,13 +60,13 @@ pub(super) fn fate(
     if !grant.may.addresses {
         return Fate::Nothing(Outcome::NotAllowed);
     }
-    let policy = policies.get(zone).copied().unwrap_or_default();
+    let policy = policies.of(zone);
     let report =
         LastReport { at: now.wall, source: Some(update.source), protocol: update.protocol };
     let renewal = Renewal { heard: now.served, report, line: None };
     match &update.line {
-        None => whole(state, host, &update.report, policy, renewal, now),
-        Some(line) => of_line(state, host, line, &update.report, policy, renewal),
+        None => whole(state, host, &update.report, &policy, renewal, now),
+        Some(line) => of_line(state, host, line, &update.report, &policy, renewal),
     }
 }
 
@@ -76,7 +75,7 @@ fn whole(
     state: &State,
     host: Host,
     report: &Report,
-    policy: Policy,
+    policy: &Policy,
     renewal: Renewal,
     now: Now,
 ) -> Fate {
@@ -120,7 +119,7 @@ fn of_line(
     host: Host,
     line: &Line,
     report: &Report,
-    policy: Policy,
+    policy: &Policy,
     renewal: Renewal,
 ) -> Fate {
     let until = state.lease_of(&host).end(renewal.heard);

@@ -23,7 +23,7 @@ use super::fate::{Fate, fate};
 use super::renewal::Renewal;
 use super::thread::Clock;
 use crate::model::{Grant, Line, Name, Served};
-use crate::update::{Outcome, Policy, Update};
+use crate::update::{Outcome, Policies, Update};
 
 /// Hosts whose renewal waits for the thread; more go through the queue. It
 /// bounds what the thread has to do at once.
@@ -70,7 +70,7 @@ impl Heard {
         hosts: &[Option<Name>],
         grant: &Grant,
         update: &Update,
-        policies: &HashMap<Name, Policy>,
+        policies: &Policies,
         clock: &Clock,
     ) -> Option<Answer> {
         // Whether anything is on its way is asked first: what was published

@@ -5,7 +5,6 @@
 //! to be there. One host is all done or not at all; those of a group are
 //! written down together.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use ipnet::IpNet;
@@ -15,7 +14,7 @@ use super::command::{Command, CommandError, HostSettings};
 use super::draft::Draft;
 use super::foreign;
 use crate::model::{AccountName, Addresses, Holder, May, Name, Now, Secret, Ttl};
-use crate::update::Policy;
+use crate::update::Policies;
 
 /// The shortest secret of another program that is taken without a word, in
 /// characters: a thousand guesses a second take ages for it.
@@ -116,8 +115,6 @@ pub enum Step {
     /// Nothing: see the remark.
     Refused,
 }
-
-type Policies = HashMap<Name, Policy>;
 
 /// One host, done.
 struct One {

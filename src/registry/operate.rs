@@ -1,8 +1,6 @@
 //! What operators' commands do to a draft. Everything is checked before
 //! anything is changed: a refused command has done nothing.
 
-use std::collections::HashMap;
-
 use super::command::{Command, CommandError, HostSettings, NewKey, Reply};
 use super::draft::Draft;
 use super::secrets::{new_key_id, new_token};
@@ -12,10 +10,9 @@ use crate::model::{
     Account, AccountName, Addresses, Cause, Holder, Host, Key, KeyId, LastReport, May, Name, Now,
     Protocol,
 };
-use crate::update::{Outcome, Policy, Report, Said, decide};
+use crate::update::{Policies, Report, Said, decide};
 
 pub(super) type Done = Result<Reply, CommandError>;
-pub(super) type Policies = HashMap<Name, Policy>;
 
 pub(super) fn refused<T>(why: String) -> Result<T, CommandError> {
     Err(CommandError(why))
@@ -132,7 +129,7 @@ impl Draft {
             ));
         }
         let host = self.settled(Host::new(name.clone(), now.wall), settings, policies, now)?;
-        self.put_settled(host, settings, command_cause(), now);
+        self.put_settled(host, settings, policies, command_cause(), now);
         let key = key.then(|| {
             let key = self.new_key(Holder::Host(name.clone()), now);
             self.add_key(key)
@@ -151,7 +148,7 @@ impl Draft {
         let host = known_host(&self.state, name)?;
         let cause = if settings.addresses.is_some() { command_cause() } else { Cause::Setting };
         let host = self.settled(host, settings, policies, now)?;
-        self.put_settled(host, settings, cause, now);
+        self.put_settled(host, settings, policies, cause, now);
         let host = known_host(&self.state, name)?;
         Ok(Reply::Host(host_view(&self.state, &host, now)))
     }
@@ -181,14 +178,11 @@ impl Draft {
         if let Some(addresses) = settings.addresses {
             // The operator's word counts for a blocked host too.
             host.blocked = false;
-            let policy = zone.and_then(|(zone, _)| policies.get(zone)).copied();
-            let report = exactly(addresses);
-            let decision = decide(&host, &report, policy.unwrap_or_default(), now);
-            if decision.outcome == Outcome::BadAddress {
-                return refused(format!(
-                    "{addresses} cannot be published in this zone (loopback, multicast, or private where `global_only` is set)"
-                ));
+            let policy = zone.map(|(zone, _)| policies.of(zone)).unwrap_or_default();
+            if let Some((address, refusal)) = policy.refused(&addresses) {
+                return refused(refusal.words(address));
             }
+            let decision = decide(&host, &exactly(addresses), &policy, now);
             if let Some(presence) = decision.presence {
                 host.presence = presence;
                 host.last_report =

@@ -2,9 +2,9 @@
 
 use super::command::Reply;
 use super::draft::Draft;
-use super::operate::{Done, Policies, refused};
+use super::operate::{Done, refused};
 use crate::model::{HostRecord, MAX_RDATA, MAX_RECORD_OCTETS, MAX_RECORDS, Name, Now, Protocol};
-use crate::update::{Edit, Edited, Edits};
+use crate::update::{Edit, Edited, Edits, Policies};
 
 impl Draft {
     /// A record of a host above at this name or below it.
@@ -35,7 +35,7 @@ impl Draft {
                 "records of this type belong into the zone file, or the zone file has records at this name".into(),
             ),
             Edited::BadAddress => refused(
-                "the address cannot be published in this zone (loopback, multicast, or private where `global_only` is set)".into(),
+                "the address cannot be published in this zone (loopback or multicast; private, or this server's own, where `global_only` is set)".into(),
             ),
             Edited::BadData => {
                 refused(format!("a record's data has {MAX_RDATA} octets at most"))

@@ -1,11 +1,10 @@
 //! What the operator decided that concerns hosts.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::{Lease, Name, Ttl};
-use crate::update::Policy;
+use crate::model::{Lease, Ttl};
+use crate::update::Policies;
 use crate::zone::{Identity, Zone, ZoneError};
 
 /// Reads the zone files anew, for a start or a reload.
@@ -20,8 +19,8 @@ pub struct Settings {
     pub lease: Lease,
     /// The TTL of hosts without one of their own.
     pub ttl: Ttl,
-    /// What may be published, by zone; a zone not listed has the default.
-    pub policies: HashMap<Name, Policy>,
+    /// What may be published, by zone.
+    pub policies: Arc<Policies>,
     /// What CHAOS questions are told.
     pub identity: Identity,
     /// Where the text dump is kept; `None`: none is written.
@@ -38,7 +37,7 @@ impl Settings {
             zones,
             lease: Lease::DEFAULT,
             ttl: Ttl::DEFAULT,
-            policies: HashMap::new(),
+            policies: Arc::default(),
             identity: Identity::default(),
             dump: None,
             also_reload: None,

@@ -4,9 +4,10 @@ use ipnet::Ipv6Net;
 
 use super::command::{CommandError, HostSettings, SiteSetting};
 use super::draft::Draft;
-use super::operate::{Policies, known_host, refused};
+use super::operate::{known_host, refused};
 use super::state::State;
 use crate::model::{Cause, Host, InterfaceId, MAX_MEMBERS, Now, Site};
+use crate::update::Policies;
 
 impl State {
     /// A host's place in a site, if it can have it.
@@ -67,13 +68,14 @@ impl Draft {
         &mut self,
         host: Host,
         settings: &HostSettings,
+        policies: &Policies,
         cause: Cause,
         now: Now,
     ) {
         self.together(|draft| {
-            draft.put_router(host.clone(), settings.prefix.is_some(), cause, now);
+            draft.put_router(host.clone(), settings.prefix.is_some(), policies, cause, now);
             if settings.site.is_some() {
-                draft.settle(&host, now);
+                draft.settle(&host, policies, now);
             }
         });
     }
@@ -89,7 +91,7 @@ impl Draft {
             return refused("the host is a member of a site: its router has the prefix".into());
         }
         let zone = self.state.zone_of(&host.name);
-        let policy = zone.and_then(|(zone, _)| policies.get(zone)).copied().unwrap_or_default();
+        let policy = zone.map(|(zone, _)| policies.of(zone)).unwrap_or_default();
         if !policy.allows_prefix(prefix.trunc()) {
             return refused(format!(
                 "{prefix} is no prefix of a site: it is a unicast network of /16 to /64"
@@ -107,12 +109,12 @@ impl Draft {
     }
 
     /// Gives a host that has a new place in a site its address there.
-    pub(super) fn settle(&mut self, host: &Host, now: Now) {
+    pub(super) fn settle(&mut self, host: &Host, policies: &Policies, now: Now) {
         let router = host.site.as_ref().and_then(|site| self.state.host(&site.router));
         if let Some(prefix) = router.and_then(|router| router.prefix)
             && let Some(host) = self.state.host(&host.name)
         {
-            self.renumber(host, Some(prefix), now);
+            self.renumber(host, Some(prefix), policies, now);
         }
     }
 }

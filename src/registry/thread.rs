@@ -40,14 +40,14 @@ pub type Clock = Box<dyn Fn() -> Now + Send + Sync>;
 
 /// A handle to the registry; clones ask the same one.
 #[derive(Clone)]
-pub struct Registry(Arc<Shared>);
+pub struct Registry(pub(super) Arc<Shared>);
 
-struct Shared {
+pub(super) struct Shared {
     queue: SyncSender<Job>,
     published: Published,
     heard: Arc<Heard>,
     store: Arc<dyn Store>,
-    settings: Settings,
+    pub(super) settings: Settings,
     passwords: Passwords,
     clock: Arc<Clock>,
     started: Served,

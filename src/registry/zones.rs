@@ -1,6 +1,7 @@
 //! Taking zones in, at the start and at a reload.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::command::CommandError;
@@ -8,7 +9,7 @@ use super::draft::Draft;
 use super::rows::ZoneRow;
 use super::settings::Settings;
 use super::shown::Shown;
-use super::state::ServedZone;
+use super::state::{ServedZone, State};
 use crate::model::{Name, Serial};
 use crate::zone::{Snapshot, Zone};
 
@@ -18,6 +19,14 @@ const AFTER_A_LOSS: u32 = 1 << 20;
 
 /// Sentences shown when many hosts stand in the way of a zone file.
 const CONFLICTS_SHOWN: usize = 10;
+
+impl State {
+    /// The addresses of the name servers that lie in zones served here.
+    pub(super) fn name_servers(&self) -> Vec<IpAddr> {
+        let servers = self.zones.values().flat_map(|served| served.zone.name_servers());
+        servers.flat_map(|(_, addresses)| addresses).collect()
+    }
+}
 
 impl Draft {
     /// Serves these zones from now on, and no others. Hosts survive. A

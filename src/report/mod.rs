@@ -30,7 +30,7 @@ mod run;
 mod talk;
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -43,6 +43,15 @@ use crate::model::{KeyId, Line, Name};
 use crate::signed::SharedSecret;
 use crate::update::Said;
 use ipnet::Ipv6Net;
+
+/// The addresses of this machine's interfaces, as the kernel has them now.
+///
+/// # Errors
+/// When the kernel does not say (rtnetlink(7)).
+pub fn machine_addresses() -> std::io::Result<Vec<IpAddr>> {
+    let addresses = kernel::addresses()?.into_iter().map(|address| address.address);
+    Ok(addresses.collect())
+}
 
 /// How often the server is told, though nothing changed: well within the
 /// default lease of 35 days.

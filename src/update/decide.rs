@@ -4,16 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::Ipv6Net;
 
-use super::{Outcome, Report, Said};
-use crate::model::{Addresses, Host, Now, Presence, is_publishable};
-
-/// What a zone allows to be published.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// Refuse addresses without a meaning on the public Internet (private,
-    /// shared, link-local). Off by default: families and clubs use them.
-    pub global_only: bool,
-}
+use super::{Outcome, Policy, Report, Said};
+use crate::model::{Addresses, Host, Now, Presence};
 
 /// A decision for one host: nothing has happened yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +30,7 @@ impl Decision {
 ///
 /// The family that is not mentioned is left alone (WIRE.md, finding 6); what
 /// a host said before its lease ended is not.
-pub fn decide(host: &Host, report: &Report, policy: Policy, now: Now) -> Decision {
+pub fn decide(host: &Host, report: &Report, policy: &Policy, now: Now) -> Decision {
     if host.blocked {
         return Decision::only(Outcome::Blocked);
     }
@@ -48,6 +40,7 @@ pub fn decide(host: &Host, report: &Report, policy: Policy, now: Now) -> Decisio
         Report::Offline => (Said::Gone, Said::Gone, Said::Nothing),
         Report::Unreadable => return Decision::only(Outcome::BadAddress),
     };
+    let (v4, v6) = (v4.without_dummy(policy), v6.without_dummy(policy));
     // What a member of another host's site says of prefixes is its own
     // interface's, and nothing new.
     let prefix = match prefix {
@@ -94,46 +87,23 @@ impl<A> Said<A> {
     }
 }
 
-impl Policy {
-    /// Whether the zone publishes this address.
-    pub fn allows(self, address: IpAddr) -> bool {
-        is_publishable(address) && !(self.global_only && is_local(address))
-    }
-}
-
-/// The shortest prefix a site can have: whole registries have no shorter one.
-const SHORTEST_PREFIX: u8 = 16;
-
-/// The longest: interface ids are the other 64 bits (RFC 4291 §2.5.1).
-const LONGEST_PREFIX: u8 = 64;
-
-impl Policy {
-    /// Whether a site can have this prefix.
-    pub fn allows_prefix(self, prefix: Ipv6Net) -> bool {
-        (SHORTEST_PREFIX..=LONGEST_PREFIX).contains(&prefix.prefix_len())
-            && !prefix.network().is_unspecified()
-            && !prefix.network().is_unicast_link_local()
-            && self.allows(IpAddr::V6(prefix.network()))
-    }
-}
-
-/// Whether an address means something only inside somebody's own network.
-pub fn is_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            // RFC 1918, RFC 3927, and shared address space (RFC 6598).
-            v4.is_private() || v4.is_link_local() || (a == 100 && (64..128).contains(&b))
+impl<A: Copy + Into<IpAddr>> Said<A> {
+    /// The same, but for a dummy, which says nothing.
+    pub(super) fn without_dummy(self, policy: &Policy) -> Said<A> {
+        match self {
+            Said::Is(address) if policy.is_dummy(address.into()) => Said::Nothing,
+            said => said,
         }
-        // RFC 4193 §3.1, RFC 4291 §2.5.6.
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
-    use crate::model::{Served, Timestamp};
+    use crate::model::{Name, Served, Timestamp};
+    use crate::update::{Policies, ZonePolicy};
 
     const NOW: Now = Now { wall: Timestamp(1000), served: Served(50) };
 
@@ -158,7 +128,7 @@ mod tests {
     fn the_other_family_is_left_alone() {
         let there = at(Some("192.0.2.1"), Some("2001:db8::1"));
         let host = host(Presence::Present { addresses: there, heard: Served(1) });
-        let decision = decide(&host, &says(Some("192.0.2.2"), None), Policy::default(), NOW);
+        let decision = decide(&host, &says(Some("192.0.2.2"), None), &Policy::default(), NOW);
         let after = at(Some("192.0.2.2"), Some("2001:db8::1"));
         assert_eq!(decision.outcome, Outcome::Moved(after));
         assert_eq!(
@@ -170,7 +140,7 @@ mod tests {
     #[test]
     fn what_was_said_before_the_lease_ended_is_forgotten() {
         let host = host(Presence::Lapsed { since: Timestamp(3) });
-        let decision = decide(&host, &says(None, Some("2001:db8::2")), Policy::default(), NOW);
+        let decision = decide(&host, &says(None, Some("2001:db8::2")), &Policy::default(), NOW);
         assert_eq!(decision.outcome, Outcome::Moved(at(None, Some("2001:db8::2"))));
     }
 
@@ -180,10 +150,10 @@ mod tests {
         let (v4, v6) = (Said::Nothing, Said::Nothing);
         let report = Report::Addresses { v4, v6, prefix: Said::Is(prefix) };
         let heard = Presence::Present { addresses: Addresses::NONE, heard: NOW.served };
-        let first = decide(&host(Presence::Unheard), &report, Policy::default(), NOW);
+        let first = decide(&host(Presence::Unheard), &report, &Policy::default(), NOW);
         assert_eq!((first.presence, first.prefix), (Some(heard), Some(Some(prefix))));
         let known = Host { prefix: Some(prefix), ..host(first.presence.unwrap()) };
-        let again = decide(&known, &report, Policy::default(), NOW);
+        let again = decide(&known, &report, &Policy::default(), NOW);
         assert_eq!((again.outcome, again.presence), (Outcome::Kept(Addresses::NONE), Some(heard)));
     }
 
@@ -191,7 +161,7 @@ mod tests {
     fn saying_it_again_renews_and_nothing_else() {
         let there = at(Some("192.0.2.1"), None);
         let host = host(Presence::Present { addresses: there, heard: Served(1) });
-        let decision = decide(&host, &says(Some("192.0.2.1"), None), Policy::default(), NOW);
+        let decision = decide(&host, &says(Some("192.0.2.1"), None), &Policy::default(), NOW);
         assert_eq!(decision.outcome, Outcome::Kept(there));
         assert_eq!(
             decision.presence,
@@ -201,23 +171,25 @@ mod tests {
 
     #[test]
     fn nothing_said_of_an_absent_host_leaves_it_absent() {
-        let decision = decide(&host(Presence::Unheard), &says(None, None), Policy::default(), NOW);
+        let decision = decide(&host(Presence::Unheard), &says(None, None), &Policy::default(), NOW);
         assert_eq!(decision, Decision::only(Outcome::Kept(Addresses::NONE)));
     }
 
     #[test]
     fn addresses_that_cannot_be_published() {
-        for bad in ["127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "240.0.0.1"] {
+        for bad in ["127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "169.254.1.1"] {
             let report = says(Some(bad), None);
-            let decision = decide(&host(Presence::Unheard), &report, Policy::default(), NOW);
+            let decision = decide(&host(Presence::Unheard), &report, &Policy::default(), NOW);
             assert_eq!(decision.outcome, Outcome::BadAddress, "{bad}");
         }
-        for private in ["10.0.0.1", "192.168.1.1", "172.31.0.1", "100.64.0.1", "169.254.1.1"] {
+        let zone: Name = "dyn.example.org".parse().unwrap();
+        let global_only = ZonePolicy { global_only: true, own_addresses: false };
+        let public = Policies::new(HashMap::from([(zone.clone(), global_only)])).of(&zone);
+        for private in ["10.0.0.1", "192.168.1.1", "172.31.0.1", "100.64.0.1"] {
             let report = says(Some(private), None);
-            let open = decide(&host(Presence::Unheard), &report, Policy::default(), NOW);
+            let open = decide(&host(Presence::Unheard), &report, &Policy::default(), NOW);
             assert!(matches!(open.outcome, Outcome::Moved(_)), "{private}");
-            let public = Policy { global_only: true };
-            let strict = decide(&host(Presence::Unheard), &report, public, NOW);
+            let strict = decide(&host(Presence::Unheard), &report, &public, NOW);
             assert_eq!(strict.outcome, Outcome::BadAddress, "{private}");
         }
     }
@@ -226,7 +198,7 @@ mod tests {
     fn a_blocked_host_stays_where_it_is() {
         let blocked = Host { blocked: true, ..host(Presence::Unheard) };
         let report = says(Some("192.0.2.1"), None);
-        let decision = decide(&blocked, &report, Policy::default(), NOW);
+        let decision = decide(&blocked, &report, &Policy::default(), NOW);
         assert_eq!(decision, Decision::only(Outcome::Blocked));
     }
 }

@@ -50,7 +50,7 @@ pub fn decide_line(
     host: &Host,
     line: &Line,
     report: &Report,
-    policy: Policy,
+    policy: &Policy,
     ttl: u32,
     until: Option<Served>,
 ) -> LineDecision {
@@ -64,6 +64,7 @@ pub fn decide_line(
         Report::Offline => (Said::Gone, Said::Gone),
         Report::Unreadable => return only(Outcome::BadAddress),
     };
+    let (v4, v6) = (v4.without_dummy(policy), v6.without_dummy(policy));
     let wanted = Addresses { v4: v4.after(served.v4), v6: v6.after(served.v6) };
     if !wanted.iter().all(|address| policy.allows(address)) {
         return only(Outcome::BadAddress);
@@ -122,7 +123,7 @@ mod tests {
 
     fn reported(host: &mut Host, line: u8, report: &Report) -> Outcome {
         let until = Some(Served(100));
-        let decision = decide_line(host, &wan(line), report, Policy::default(), 60, until);
+        let decision = decide_line(host, &wan(line), report, &Policy::default(), 60, until);
         if let Some(records) = decision.records {
             host.records = records;
         }

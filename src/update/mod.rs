@@ -4,13 +4,15 @@
 mod decide;
 mod edit;
 mod lines;
+mod policy;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-pub use decide::{Decision, Policy, decide, is_local};
+pub use decide::{Decision, decide};
 pub use edit::{CHALLENGE, CHALLENGE_LABEL, Edit, Edited, Edits, RecordChange, Requirement};
 use ipnet::Ipv6Net;
 pub use lines::{LineDecision, MAX_LINES, decide_line, line_addresses, line_end, octets};
+pub use policy::{Own, Policies, Policy, Refusal, ZonePolicy, is_local};
 
 use crate::model::{Addresses, Line, Name, Protocol};
 

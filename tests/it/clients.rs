@@ -18,6 +18,8 @@ use std::path::PathBuf;
 use http_server::Provider;
 use script::Script;
 
+pub use script::difference;
+
 /// The scripts of `tests/clients/`, in the order of their names.
 pub fn recorded() -> Vec<PathBuf> {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");

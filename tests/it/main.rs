@@ -1,6 +1,7 @@
 //! The one integration crate. Where a test belongs: tests/README.md.
 
 mod acme;
+mod addresses;
 mod answers;
 mod bench;
 mod cli;

@@ -10,7 +10,10 @@ const LONGEST: usize = 400;
 const LONGER: &[(&str, usize, &str)] = &[];
 
 /// Modules that use one of their own floor: who, whom, why.
-const SIBLINGS: &[(&str, &str, &str)] = &[("wire", "model", "questions hold names")];
+const SIBLINGS: &[(&str, &str, &str)] = &[
+    ("wire", "model", "questions hold names"),
+    ("daemon", "report", "both want the kernel's list of this machine's addresses"),
+];
 
 /// Which directory or file may use which library. A library not named here
 /// may be used anywhere.

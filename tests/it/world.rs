@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
 use http_body_util::BodyExt;
+use ipnet::IpNet;
 use tempfile::TempDir;
 use tower::ServiceExt;
 use truename::clock;
@@ -19,7 +20,7 @@ use truename::model::{Grant, Lease, Name, Now, Served, Timestamp, Ttl};
 use truename::registry::{Command, CommandError, Registry, Reply, Settings};
 use truename::store::dump::DUMP_FILE;
 use truename::store::{self, Engine, Row, Store, StoreError, Write};
-use truename::update::{Edited, Edits, Outcome, Policy, Update};
+use truename::update::{Edited, Edits, Outcome, Own, Policies, Update, ZonePolicy};
 use truename::zone::{Identity, Zone};
 
 /// When every world begins: 2026-01-01 00:00:00 UTC.
@@ -30,7 +31,9 @@ pub struct World {
     pub directory: TempDir,
     pub engine: Engine,
     pub zones: Arc<Mutex<Vec<(PathBuf, String)>>>,
-    pub policies: HashMap<Name, Policy>,
+    pub policies: HashMap<Name, ZonePolicy>,
+    /// Addresses that are this server's own.
+    pub machine: Vec<(IpNet, Own)>,
     pub ttl: Ttl,
     pub lease: Lease,
     /// Seconds since the world began, server up or down.
@@ -55,6 +58,7 @@ impl World {
             engine,
             zones: Arc::new(Mutex::new(vec![(file, zone.to_owned())])),
             policies: HashMap::new(),
+            machine: Vec::new(),
             ttl: Ttl::DEFAULT,
             lease: Lease::DEFAULT,
             clock: Arc::default(),
@@ -69,6 +73,8 @@ impl World {
 
     pub fn settings(&self) -> Settings {
         let zones = self.zones.clone();
+        let policies = Policies::new(self.policies.clone());
+        policies.set_machine(self.machine.clone());
         Settings {
             zones: Arc::new(move || {
                 let files = zones.lock().unwrap();
@@ -77,7 +83,7 @@ impl World {
             }),
             lease: self.lease,
             ttl: self.ttl,
-            policies: self.policies.clone(),
+            policies: Arc::new(policies),
             identity: Identity::default(),
             dump: Some(self.directory.path().join("data").join(DUMP_FILE)),
             also_reload: None,

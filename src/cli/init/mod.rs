@@ -14,7 +14,7 @@ use super::args::name;
 use super::output::Output;
 use super::{Failure, check};
 use crate::config::{Config, DEFAULT_DATA, DEFAULT_FILE, Public, every_address, listen_address};
-use crate::model::Name;
+use crate::model::{Name, Reach, reach};
 
 /// What may be said instead of being asked.
 #[derive(Debug, clap::Args)]
@@ -42,12 +42,38 @@ pub struct Init {
     /// How clients reach it [default: http://ddns.ZONE]
     #[arg(long, value_name = "URL")]
     public: Option<Public>,
+    /// Whose machines are in the zone: anybody's on the Internet, so that only
+    /// global addresses are taken, or those of your own network, with any
+    /// [default: public when every --address is]
+    #[arg(long, value_name = "public|private")]
+    hosts: Option<Whose>,
     /// Ask nothing: what is not said has its default
     #[arg(long)]
     yes: bool,
     /// Write over files that are there
     #[arg(long)]
     force: bool,
+}
+
+/// Whose machines are in a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// Anybody's on the Internet.
+    Public,
+    /// Those of the operator's own network.
+    Private,
+}
+
+impl std::str::FromStr for Whose {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Whose, String> {
+        match text {
+            "public" => Ok(Whose::Public),
+            "private" => Ok(Whose::Private),
+            _ => Err(format!("{text} is neither `public` nor `private`")),
+        }
+    }
 }
 
 /// A name server, and its addresses if they were said.
@@ -100,6 +126,7 @@ struct Answers {
     dns: Vec<SocketAddr>,
     http: Vec<SocketAddr>,
     public: Public,
+    whose: Whose,
     data: PathBuf,
 }
 
@@ -209,7 +236,16 @@ impl Init {
                 Ok(PathBuf::from(text))
             })?;
         let data = std::path::absolute(data)?;
-        Ok(Answers { zone, addresses, name_servers, contact, dns, http, public, data })
+        let is_public = addresses.iter().all(|address| reach(*address) == Reach::Global);
+        let whose = questions.answer(
+            self.hosts,
+            "Whose machines the zone names: anybody's (public: global addresses alone), or your \
+             own network's (private)",
+            Some(if is_public { "public" } else { "private" }),
+            "--hosts",
+            str::parse,
+        )?;
+        Ok(Answers { zone, addresses, name_servers, contact, dns, http, public, whose, data })
     }
 }
 
@@ -235,6 +271,7 @@ impl Answers {
             .replace("{http}", &listen(&self.http))
             .replace("{public}", &quoted(self.public.to_string()))
             .replace("{zone}", &self.zone.without_dot())
+            .replace("{global_only}", &(self.whose == Whose::Public).to_string())
     }
 
     fn zone_text(&self) -> String {
