@@ -31,6 +31,7 @@ pub mod tls;
 pub mod control;
 pub mod dns;
 pub mod http;
+pub mod privilege;
 
 // 5: what the operator says; the one clock
 pub mod clock;

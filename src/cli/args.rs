@@ -33,6 +33,18 @@ pub struct Args {
     pub verb: Option<Verb>,
 }
 
+/// What an operator must know of the user it runs as.
+const SERVE: &str = "\
+Started as root, it opens its ports and goes on as the `user` of the
+configuration: the data directory becomes theirs. Started as any other user,
+it gives up every capability once its ports are open.
+
+That user must be able to read the zone files, and the certificate and its key,
+for they are read again at a reload. Nothing is written outside the data
+directory; where the kernel has landlock, nothing could be, nothing is read but
+the directories that zone files and the certificate are in, no program is
+started and no TCP connection opened (`confine = false` leaves this out).";
+
 /// What every command takes.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Options of every command")]
@@ -52,6 +64,7 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Serve DNS and HTTP until told to stop (the default)
+    #[command(after_help = SERVE)]
     Serve,
     /// Write a configuration and a zone file to begin with
     Init(Init),

@@ -4,6 +4,7 @@
 //! ```toml
 //! data = "/var/lib/truename"
 //! store = "sled"
+//! user = "truename"
 //! zones = ["zones"]
 //!
 //! [dns]
@@ -60,6 +61,8 @@ struct File {
     data: PathBuf,
     #[serde(default)]
     store: Engine,
+    user: Option<Spanned<String>>,
+    confine: Option<bool>,
     #[serde(default = "default_zones")]
     zones: Vec<Spanned<PathBuf>>,
     #[serde(default)]
@@ -214,6 +217,8 @@ impl Reader<'_> {
             file: Some(self.path.to_owned()),
             data: here.join(file.data),
             engine: file.store,
+            user: file.user.map(|user| self.parsed(&user)).transpose()?,
+            confine: file.confine.unwrap_or(true),
             zones: file
                 .zones
                 .iter()

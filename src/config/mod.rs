@@ -7,6 +7,7 @@
 mod error;
 mod file;
 mod public;
+mod reads;
 mod report;
 mod zones;
 
@@ -24,6 +25,7 @@ pub use report::ReportFile;
 
 use crate::dns::{self, CookieFile};
 use crate::model::{Lease, Name, Ttl};
+use crate::privilege::User;
 use crate::store::Engine;
 use crate::store::dump::DUMP_FILE;
 use crate::update::{Policies, ZonePolicy};
@@ -45,6 +47,10 @@ pub struct Config {
     pub data: PathBuf,
     /// Which engine keeps the store.
     pub engine: Engine,
+    /// Whom root becomes once the ports are open; `None`: root stays root.
+    pub user: Option<User>,
+    /// Whether landlock keeps the server to its own files.
+    pub confine: bool,
     /// Zone files, and directories whose `*.zone` files are taken.
     pub zones: Vec<PathBuf>,
     /// What may be published, by zone; a zone not listed has the default.
@@ -203,6 +209,8 @@ impl Config {
             file: None,
             data: PathBuf::from("data"),
             engine: Engine::default(),
+            user: None,
+            confine: true,
             zones: vec![PathBuf::from("zones/dyn.example.org.zone")],
             policies: HashMap::new(),
             dns: DnsConfig {

@@ -4,6 +4,7 @@
 mod banner;
 mod log;
 mod place;
+mod ports;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use log::start as start_log;
+
+use ports::Ports;
 
 use crate::config::Config;
 use crate::dns::CookieFile;
@@ -46,6 +49,8 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
     let config = &config;
     log::start();
     raise_descriptors();
+    // Before there is a second thread, which would keep what is given up here.
+    let ports = Ports::open(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -70,6 +75,7 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
     .map_err(failed)?;
     let result = runtime.block_on(serve(
         config,
+        ports,
         &registry,
         certificate.as_ref(),
         cookies.as_deref(),
@@ -116,9 +122,10 @@ fn raise_descriptors() {
     }
 }
 
-/// Opens the sockets, says so, and waits for the end.
+/// Serves on the open ports, says so, and waits for the end.
 async fn serve(
     config: &Config,
+    ports: Ports,
     registry: &Registry,
     certificate: Option<&Arc<Certificate>>,
     cookies: Option<&CookieFile>,
@@ -126,10 +133,10 @@ async fn serve(
 ) -> Result<(), DaemonError> {
     let moments = clock::moments();
     let (snapshot, updates) = (registry.snapshot().clone(), Some(registry.clone()));
-    let dns = &config.dns.options(cookies);
-    let dns = dns::serve(dns, snapshot, updates, &moments).map_err(failed)?;
-    let http = http::serve(&config.http.options(certificate), registry.clone(), &moments)
+    let dns = dns::serve_on(ports.dns, &config.dns.options(cookies), snapshot, updates, &moments)
         .map_err(failed)?;
+    let options = config.http.options(certificate);
+    let http = http::serve_on(ports.http, &options, registry.clone(), &moments).map_err(failed)?;
     let control = control::serve(&config.data, registry.clone()).await.map_err(failed)?;
     let mut signals = Signals::new().map_err(failed)?;
 

@@ -98,10 +98,27 @@ pub struct Server {
     stop: watch::Sender<bool>,
 }
 
-/// Opens every socket, then serves what is in `snapshot`. Called inside a
-/// tokio runtime, which carries TCP and the slow path. Keys are the
-/// `registry`'s, and so are changes by DNS UPDATE; without one there are none.
-/// `moments` is what limits count by and cookies are stamped with.
+/// The open sockets, on which nothing is answered yet: questions wait in the
+/// kernel.
+pub struct Bound(Vec<bind::Sockets>);
+
+/// Opens every socket, which may take a privilege that serving does not.
+///
+/// # Errors
+/// When one cannot be opened; then none is.
+pub fn bind(options: &Options) -> Result<Bound, BindError> {
+    let workers = match options.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        count => count,
+    };
+    let mut listen = options.listen.clone();
+    let mut seen = std::collections::HashSet::new();
+    listen.retain(|address| address.port() == 0 || seen.insert(*address));
+    let sockets = listen.iter().map(|address| bind::bind(*address, workers));
+    Ok(Bound(sockets.collect::<Result<_, _>>()?))
+}
+
+/// Opens every socket, then serves what is in `snapshot`, as [`serve_on`].
 ///
 /// # Errors
 /// When a socket cannot be opened or a thread cannot be started; whatever was
@@ -112,17 +129,24 @@ pub fn serve(
     registry: Option<Registry>,
     moments: &Moments,
 ) -> Result<Server, BindError> {
-    let workers = match options.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        count => count,
-    };
-    let mut listen = options.listen.clone();
-    let mut seen = std::collections::HashSet::new();
-    listen.retain(|address| address.port() == 0 || seen.insert(*address));
-    let sockets = listen
-        .iter()
-        .map(|address| bind::bind(*address, workers))
-        .collect::<Result<Vec<_>, BindError>>()?;
+    serve_on(bind(options)?, options, snapshot, registry, moments)
+}
+
+/// Serves what is in `snapshot` on the open sockets. Called inside a tokio
+/// runtime, which carries TCP and the slow path. Keys are the `registry`'s,
+/// and so are changes by DNS UPDATE; without one there are none. `moments`
+/// is what limits count by and cookies are stamped with.
+///
+/// # Errors
+/// When a thread cannot be started; the sockets are closed then.
+pub fn serve_on(
+    sockets: Bound,
+    options: &Options,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    registry: Option<Registry>,
+    moments: &Moments,
+) -> Result<Server, BindError> {
+    let Bound(sockets) = sockets;
     let addresses: Vec<SocketAddr> = sockets.iter().map(|sockets| sockets.address).collect();
 
     let (stop, stopped) = watch::channel(false);

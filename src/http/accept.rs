@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,6 +106,25 @@ impl Server {
     }
 }
 
+/// The open ports, on which nobody is served yet: clients wait in the kernel.
+pub struct Bound {
+    plain: Vec<StdListener>,
+    tls: Vec<StdListener>,
+}
+
+/// Opens the ports of plain HTTP and of TLS, which may take a privilege that
+/// serving does not.
+///
+/// # Errors
+/// When one of the addresses cannot be listened on; then none is.
+pub fn bind(plain: &[SocketAddr], tls: &[SocketAddr]) -> Result<Bound, BindError> {
+    let all = |addresses: &[SocketAddr]| {
+        let open = |&address| listen(address).map_err(|error| BindError { address, error });
+        addresses.iter().map(open).collect::<Result<_, _>>()
+    };
+    Ok(Bound { plain: all(plain)?, tls: all(tls)? })
+}
+
 /// Listens on every address and serves. To be called within a tokio runtime.
 /// `moments` is what limits count by.
 ///
@@ -116,25 +135,37 @@ pub fn serve(
     registry: Registry,
     moments: &Moments,
 ) -> Result<Server, BindError> {
-    let plain = options.listen.iter().map(|&address| (address, None));
-    let tls = options.tls.iter().flat_map(|tls| {
-        let acceptor = TlsAcceptor::from(tls.config.clone());
-        tls.listen.iter().map(move |&address| (address, Some(acceptor.clone())))
-    });
-    let mut bound = Vec::new();
-    for (address, tls) in plain.chain(tls) {
-        let listener = bind(address).map_err(|error| BindError { address, error })?;
-        bound.push((listener, tls));
-    }
-    let addresses = bound
-        .iter()
-        .zip(options.listen.iter().chain(options.tls.iter().flat_map(|tls| &tls.listen)))
-        .map(|((listener, _), &asked)| listener.local_addr().unwrap_or(asked))
-        .collect();
+    let tls = options.tls.as_ref().map_or(&[][..], |tls| &tls.listen);
+    serve_on(bind(&options.listen, tls)?, options, registry, moments)
+}
 
+/// Serves on the open ports, whatever the options say of addresses. To be
+/// called within a tokio runtime.
+///
+/// # Errors
+/// When the runtime does not take a port.
+pub fn serve_on(
+    ports: Bound,
+    options: &Options,
+    registry: Registry,
+    moments: &Moments,
+) -> Result<Server, BindError> {
+    let acceptor = options.tls.as_ref().map(|tls| TlsAcceptor::from(tls.config.clone()));
+    let plain = ports.plain.into_iter().map(|listener| (listener, None));
+    let tls = ports.tls.into_iter().map(|listener| (listener, acceptor.clone()));
+    let mut listeners = Vec::new();
+    let mut addresses = Vec::new();
+    for (listener, tls) in plain.chain(tls) {
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+        let address = listener.local_addr().unwrap_or(unknown);
+        let listener =
+            TcpListener::from_std(listener).map_err(|error| BindError { address, error })?;
+        addresses.push(address);
+        listeners.push((listener, tls));
+    }
     let (stop, stopped) = watch::channel(false);
     let service = Service::new(options, registry, moments, stopped);
-    let listeners = bound
+    let listeners = listeners
         .into_iter()
         .map(|(listener, tls)| tokio::spawn(accept(listener, tls, service.clone())))
         .collect();
@@ -157,7 +188,7 @@ pub async fn converse<S>(
     Connection { seat, address: peer, tls: None }.serve(stream, service).await;
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr) -> io::Result<StdListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -169,7 +200,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     // Every connection accepted inherits it.
     socket.set_send_buffer_size(SEND_QUEUE)?;
     socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 /// What every connection is served with.

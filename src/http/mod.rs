@@ -59,7 +59,7 @@ use http_body_util::{BodyExt, Limited};
 use ipnet::IpNet;
 use rustls::ServerConfig;
 
-pub use accept::{BindError, Server, converse, serve};
+pub use accept::{BindError, Bound, Server, bind, converse, serve, serve_on};
 pub use dispatch::Protocols;
 pub use register::Registration;
 

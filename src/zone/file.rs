@@ -53,8 +53,16 @@ pub fn records(text: &str, file: &Path) -> Result<Vec<Line>, ZoneError> {
 /// The text of a master file.
 pub fn text_of(path: &Path) -> Result<String, ZoneError> {
     let error = |line, problem| ZoneError { file: path.to_path_buf(), line, problem };
-    let bytes = std::fs::read(path)
-        .map_err(|why| error(0, format!("the zone file cannot be read: {why}")))?;
+    let bytes = std::fs::read(path).map_err(|why| {
+        let advice = match why.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                "; let the user read it as whom the server runs, or, if it lies in a directory \
+                 that no zone file lay in before, start the server again"
+            }
+            _ => "",
+        };
+        error(0, format!("the zone file cannot be read: {why}{advice}"))
+    })?;
     String::from_utf8(bytes).map_err(|why| {
         let before = &why.as_bytes()[..why.utf8_error().valid_up_to()];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();

@@ -207,6 +207,11 @@ impl Daemon<'_> {
         (inside || asked() && heard()) && home.run(&["status"]).status.success()
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL, as the kernel or an operator in a hurry would.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -254,6 +254,7 @@ fn the_clock_is_stepped() {
 struct Clock<'a> {
     home: &'a Home<'a>,
     library: std::path::PathBuf,
+    /// Where the server may read.
     offset: std::path::PathBuf,
 }
 
@@ -301,7 +302,7 @@ impl Clock<'_> {
         compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
         let said = super::daemon::said(&mut compiler, "");
         assert!(said.status.success(), "{said}");
-        let clock = Clock { home, library, offset: home.path().join("offset") };
+        let clock = Clock { home, library, offset: home.path().join("zones/offset") };
         clock.set(step);
         clock
     }

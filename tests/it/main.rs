@@ -23,6 +23,7 @@ mod network;
 mod operator;
 mod pages;
 mod parsed;
+mod privilege;
 mod programs;
 mod promises;
 mod report;

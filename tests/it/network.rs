@@ -221,6 +221,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("dash", "dash"),
     ("bash", "bash"),
     ("python3", "python3"),
+    ("systemd-analyze", "systemd"),
 ];
 
 /// The full path of a real program. One that is missing fails the test:

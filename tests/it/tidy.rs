@@ -31,6 +31,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("rustls", &["tls/", "http/", "report/"]),
     ("tokio_rustls", &["tls/", "http/", "report/"]),
     ("rustls_native_certs", &["report/"]),
+    ("landlock", &["privilege/"]),
+    ("nix", &["privilege/"]),
     ("netlink_sys", &["report/"]),
     ("netlink_packet_core", &["report/"]),
     ("netlink_packet_route", &["report/"]),
