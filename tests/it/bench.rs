@@ -1,5 +1,7 @@
 //! The benchmark itself works: `tests/bench/run --smoke` measures every server
 //! and both engines for a moment each. What it measures is no test's business.
+//! So does `tests/bench/soak --smoke`, which also looks whether every answer was
+//! right.
 
 use std::path::Path;
 use std::process::Command;
@@ -45,4 +47,49 @@ fn the_benchmark_runs() {
             assert!(table.contains(&format!("\n| {row} | ")), "no {row} in {title}:\n{said}");
         }
     }
+}
+
+/// Some seconds of everything at once: each kind was done, every answer was
+/// right, and what was acknowledged is there after a restart.
+#[test]
+fn the_soak_runs() {
+    let place = tempfile::tempdir().unwrap();
+    let drawing = place.path().join("soak.svg");
+    let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/soak");
+    let output = Command::new(&run)
+        .args(["--smoke", "--engine", "redb", "--program", env!("CARGO_BIN_EXE_truename")])
+        .arg("--out")
+        .arg(&drawing)
+        .output()
+        .unwrap_or_else(|error| panic!("{} (Python 3): {error}", run.display()));
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{errors}");
+    let kinds = [
+        "query",
+        "report",
+        "repeat",
+        "wrong password",
+        "nonsense datagram",
+        "nonsense stream",
+        "nonsense http",
+        "dns connection",
+        "http connection",
+        "slow clients",
+        "operator",
+        "unsigned update",
+        "reload",
+    ];
+    for kind in kinds {
+        let done = said.split([',', '.', '\n']).any(|part| {
+            let part = part.trim();
+            part.ends_with(&format!(" {kind}")) && !part.starts_with("0 ")
+        });
+        assert!(done, "no {kind}:\n{said}");
+    }
+    for row in ["RSS MB", "PSS MB", "descriptors", "threads", "store MB"] {
+        assert!(said.contains(&format!("| {row} | ")), "no {row}:\n{said}");
+    }
+    let drawing = std::fs::read_to_string(drawing).unwrap();
+    assert_eq!(drawing.matches("<polyline").count(), 5, "{drawing}");
 }
