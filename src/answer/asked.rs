@@ -210,6 +210,16 @@ impl Asked {
         reply.finish();
         Verdict::Sent
     }
+
+    /// Takes everything out of the request's answer but header, question and
+    /// an empty OPT record, so that it is no longer than the request, and says
+    /// that it was truncated: the client asks over TCP. An error stays as it
+    /// is, for TCP would not mend it.
+    pub fn cut(&self, out: &mut Vec<u8>) {
+        if matches!(self.next, Next::Look) {
+            reply::cut(out, self.end, self.edns);
+        }
+    }
 }
 
 impl Default for Asked {

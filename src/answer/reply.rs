@@ -230,6 +230,26 @@ impl<'a> Reply<'a> {
     }
 }
 
+/// Leaves of an answer its header, its question, which ends at `end`, and an
+/// OPT record without options if there is one; it says that it is truncated,
+/// and nothing of the name.
+pub fn cut(out: &mut Vec<u8>, end: usize, edns: Option<Edns>) {
+    if !matches!(u16::from(out[3] & 15), rcode::NOERROR | rcode::NXDOMAIN) {
+        return;
+    }
+    out.truncate(end);
+    out[2] |= (flag::TC >> 8) as u8;
+    out[3] &= 0xf0;
+    out[6..HEADER].fill(0);
+    if let Some(edns) = edns {
+        out[HEADER - 1] = 1;
+        let [high, low] = (MAX_UDP as u16).to_be_bytes();
+        let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
+        let opt = RecordType::OPT.0 as u8;
+        out.extend_from_slice(&[0, 0, opt, high, low, 0, 0, dnssec_ok, 0, 0, 0]);
+    }
+}
+
 /// The longest answer that the transport carries and the client takes, in
 /// octets; less for one that is not `verified`.
 #[inline]

@@ -305,6 +305,16 @@ fn status(view: &Status) -> String {
         .collect();
     text.push('\n');
     text += &table(["ZONE", "SERIAL", "HOSTS", "FILE"], &rows);
+    let rows: Vec<_> = view
+        .counts
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(what, count)| [what.clone(), count.to_string()])
+        .collect();
+    if !rows.is_empty() {
+        text.push('\n');
+        text += &table(["COUNTED SINCE THE START", ""], &rows);
+    }
     for warning in &view.warnings {
         let _ = write!(text, "\nwarning: {warning}\n");
     }

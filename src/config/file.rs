@@ -10,6 +10,10 @@
 //! [dns]
 //! listen = ["0.0.0.0:53", "[::]:53"]
 //!
+//! [dns.rate_limit]
+//! same = 10
+//! exempt = ["127.0.0.0/8", "::1", "192.0.2.0/24"]
+//!
 //! [http]
 //! listen = ["0.0.0.0:80", "[::]:80"]
 //! public = "https://ddns.dyn.example.org"
@@ -43,6 +47,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::limits::RateLimits;
 use super::{
     Config, ConfigError, DEFAULT_DATA, DnsConfig, HostDefaults, HttpConfig, Reach, TlsConfig,
     both_families,
@@ -82,6 +87,8 @@ struct Dns {
     listen: Option<Spanned<Vec<Spanned<String>>>>,
     threads: Option<Threads>,
     tcp_connections: Option<Count>,
+    tcp_per_client: Option<Count>,
+    rate_limit: RateLimits,
     udp_size: Option<Datagram>,
     unverified_size: Option<Datagram>,
     cookie_secrets: Option<Spanned<PathBuf>>,
@@ -139,7 +146,7 @@ struct Zone {
 /// How many of something: at least one, or nothing would be served.
 #[derive(Deserialize)]
 #[serde(try_from = "i64")]
-struct Count(usize);
+pub(super) struct Count(pub(super) usize);
 
 impl TryFrom<i64> for Count {
     type Error = &'static str;
@@ -259,13 +266,22 @@ impl Reader<'_> {
         let default = DnsConfig::default();
         let secrets = dns.cookie_secrets;
         let secrets = secrets.map(|secrets| self.exists(here, &secrets, "cookie_secrets"));
+        let (limit, prefixes) = (default.rate_limit, default.prefixes);
+        let given = dns.rate_limit;
+        let exempt = given.exempt.as_ref().map(|networks| {
+            networks.iter().map(|network| self.network(network)).collect::<Result<_, _>>()
+        });
         Ok(DnsConfig {
             listen: self.listen(dns.listen, 53, notes)?,
             threads: dns.threads.map_or(default.threads, |threads| threads.0),
             tcp_connections: dns.tcp_connections.map_or(default.tcp_connections, |count| count.0),
+            tcp_per_client: dns.tcp_per_client.map_or(default.tcp_per_client, |count| count.0),
             udp_size: dns.udp_size.map_or(default.udp_size, |size| size.0),
             unverified_size: dns.unverified_size.map_or(default.unverified_size, |size| size.0),
             cookie_secrets: secrets.transpose()?,
+            rate_limit: given.rate_limit(limit),
+            prefixes: given.prefixes(prefixes),
+            exempt: exempt.transpose()?.unwrap_or(default.exempt),
         })
     }
 

@@ -6,6 +6,7 @@
 
 mod error;
 mod file;
+mod limits;
 mod public;
 mod reads;
 mod report;
@@ -79,6 +80,14 @@ pub struct DnsConfig {
     pub threads: usize,
     /// TCP connections at a time.
     pub tcp_connections: usize,
+    /// How many of them one network may hold.
+    pub tcp_per_client: usize,
+    /// How often one network is told something over UDP.
+    pub rate_limit: dns::RateLimit,
+    /// What one network is, where clients are limited by it.
+    pub prefixes: dns::Prefixes,
+    /// Networks that no limit concerns.
+    pub exempt: Vec<IpNet>,
     /// The longest answer over UDP, in octets.
     pub udp_size: usize,
     /// The longest over UDP to a client without a cookie of ours.
@@ -96,6 +105,10 @@ impl DnsConfig {
             listen: self.listen.clone(),
             threads: self.threads,
             tcp_connections: self.tcp_connections,
+            tcp_per_client: self.tcp_per_client,
+            rate_limit: self.rate_limit.clone(),
+            prefixes: self.prefixes,
+            exempt: self.exempt.clone(),
             udp_size: self.udp_size,
             unverified_size: self.unverified_size,
             cookies: cookies.map_or(default.cookies, CookieFile::cookies),
@@ -106,10 +119,19 @@ impl DnsConfig {
 
 impl Default for DnsConfig {
     fn default() -> Self {
-        let dns::Options { listen, threads, tcp_connections, udp_size, unverified_size, .. } =
-            dns::Options::default();
-        let cookie_secrets = None;
-        DnsConfig { listen, threads, tcp_connections, udp_size, unverified_size, cookie_secrets }
+        let default = dns::Options::default();
+        DnsConfig {
+            listen: default.listen,
+            threads: default.threads,
+            tcp_connections: default.tcp_connections,
+            tcp_per_client: default.tcp_per_client,
+            rate_limit: default.rate_limit,
+            prefixes: default.prefixes,
+            exempt: default.exempt,
+            udp_size: default.udp_size,
+            unverified_size: default.unverified_size,
+            cookie_secrets: None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The server's end of the socket.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdListener;
@@ -27,6 +28,9 @@ const IDLE: Duration = Duration::from_secs(30);
 /// How long a stop waits for the requests under way.
 const STOP: Duration = Duration::from_secs(10);
 
+/// What the servers that strangers reach have counted, by name.
+pub type Counts = Arc<dyn Fn() -> BTreeMap<String, u64> + Send + Sync>;
+
 /// The open socket.
 pub struct Control {
     path: PathBuf,
@@ -39,7 +43,7 @@ pub struct Control {
 ///
 /// # Errors
 /// When the socket cannot be made, in words for the operator.
-pub async fn serve(directory: &Path, registry: Registry) -> io::Result<Control> {
+pub async fn serve(directory: &Path, registry: Registry, counts: Counts) -> io::Result<Control> {
     let path = directory.join(SOCKET);
     let trouble = |error: io::Error| {
         io::Error::new(error.kind(), format!("no control socket at {}: {error}", path.display()))
@@ -48,7 +52,7 @@ pub async fn serve(directory: &Path, registry: Registry) -> io::Result<Control> 
     listener.set_nonblocking(true).map_err(trouble)?;
     let listener = UnixListener::from_std(listener).map_err(trouble)?;
     let (stop, stopped) = watch::channel(false);
-    let accepting = tokio::spawn(accept(listener, registry, stopped));
+    let accepting = tokio::spawn(accept(listener, Asked { registry, counts }, stopped));
     Ok(Control { path, stop, accepting })
 }
 
@@ -87,7 +91,7 @@ impl Control {
     }
 }
 
-async fn accept(listener: UnixListener, registry: Registry, mut stopped: watch::Receiver<bool>) {
+async fn accept(listener: UnixListener, asked: Asked, mut stopped: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let place = places.clone().acquire_owned();
@@ -99,9 +103,9 @@ async fn accept(listener: UnixListener, registry: Registry, mut stopped: watch::
             _ = stopped.changed() => break,
             (place, accepted) = accepted => match accepted {
                 Ok((stream, _)) => {
-                    let (registry, stopped) = (registry.clone(), stopped.clone());
+                    let (asked, stopped) = (asked.clone(), stopped.clone());
                     tokio::spawn(async move {
-                        let _ = converse(stream, registry, stopped).await;
+                        let _ = converse(stream, asked, stopped).await;
                         drop(place);
                     });
                 }
@@ -121,7 +125,7 @@ async fn accept(listener: UnixListener, registry: Registry, mut stopped: watch::
 /// Requests and replies until the other side has no more.
 async fn converse(
     stream: UnixStream,
-    registry: Registry,
+    asked: Asked,
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let (requests, mut replies) = stream.into_split();
@@ -138,7 +142,7 @@ async fn converse(
             return Ok(());
         }
         let whole = line.last() == Some(&b'\n');
-        let reply = if whole { reply(&registry, &line).await } else { Err(unreadable("too long")) };
+        let reply = if whole { asked.reply(&line).await } else { Err(unreadable("too long")) };
         let mut text = serde_json::to_vec(&reply).map_err(io::Error::other)?;
         text.push(b'\n');
         replies.write_all(&text).await?;
@@ -148,9 +152,22 @@ async fn converse(
     }
 }
 
-async fn reply(registry: &Registry, line: &[u8]) -> Result<Reply, CommandError> {
-    let command: Command = serde_json::from_slice(line).map_err(unreadable)?;
-    registry.command(command).await
+/// Who answers.
+#[derive(Clone)]
+struct Asked {
+    registry: Registry,
+    counts: Counts,
+}
+
+impl Asked {
+    async fn reply(&self, line: &[u8]) -> Result<Reply, CommandError> {
+        let command: Command = serde_json::from_slice(line).map_err(unreadable)?;
+        let mut reply = self.registry.command(command).await?;
+        if let Reply::Status(status) = &mut reply {
+            status.counts = (self.counts)();
+        }
+        Ok(reply)
+    }
 }
 
 fn unreadable(why: impl std::fmt::Display) -> CommandError {

@@ -137,7 +137,11 @@ async fn serve(
         .map_err(failed)?;
     let options = config.http.options(certificate);
     let http = http::serve_on(ports.http, &options, registry.clone(), &moments).map_err(failed)?;
-    let control = control::serve(&config.data, registry.clone()).await.map_err(failed)?;
+    let counts: control::Counts = {
+        let dns = dns.counters();
+        Arc::new(move || dns.read())
+    };
+    let control = control::serve(&config.data, registry.clone(), counts).await.map_err(failed)?;
     let mut signals = Signals::new().map_err(failed)?;
 
     let first = first_host(config, registry, before).await.map_err(failed)?;

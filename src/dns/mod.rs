@@ -7,7 +7,10 @@
 
 mod bind;
 mod cookie_file;
+mod counters;
 mod exchange;
+mod limits;
+mod network;
 mod slots;
 mod slow;
 mod tcp;
@@ -15,12 +18,13 @@ mod terms;
 mod udp;
 mod worker;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -31,7 +35,10 @@ use crate::zone::Snapshot;
 
 pub use bind::{BindError, Transport};
 pub use cookie_file::{CookieFile, CookieFileError};
-pub use slow::SlowHandler;
+pub use counters::Counters;
+pub use limits::{HeldBack, RateLimit};
+pub use network::Prefixes;
+pub use slow::{Reply, SlowHandler};
 pub use terms::Terms;
 
 /// Where and how the DNS is served.
@@ -46,6 +53,9 @@ pub struct Options {
     /// comes, the one idle for longest is closed, so that however many sit
     /// there doing nothing, a new client is served.
     pub tcp_connections: usize,
+    /// The most of them that one network may hold: who comes beyond that takes
+    /// the place of one of its own.
+    pub tcp_per_client: usize,
     /// How long a TCP connection may be idle between messages.
     pub tcp_idle: Duration,
     /// How long one message over TCP may take to arrive in full, and how long
@@ -53,6 +63,12 @@ pub struct Options {
     /// retransmission on a bad line (RFC 6298 §2: a second), short enough
     /// that stalling is no way to hold a connection.
     pub tcp_message: Duration,
+    /// How often one network is told something over UDP.
+    pub rate_limit: RateLimit,
+    /// What one network is, where clients are limited by it.
+    pub prefixes: Prefixes,
+    /// Networks that no limit concerns.
+    pub exempt: Vec<IpNet>,
     /// The longest answer over UDP, in octets.
     pub udp_size: usize,
     /// The longest answer over UDP to a client without a cookie of ours, in
@@ -73,13 +89,24 @@ impl Default for Options {
             listen: Vec::new(),
             threads: 0,
             tcp_connections: 1000,
+            tcp_per_client: 100,
             tcp_idle: Duration::from_secs(10),
             tcp_message: Duration::from_secs(2),
+            rate_limit: RateLimit::default(),
+            prefixes: Prefixes::default(),
+            exempt: loopback(),
             udp_size: MAX_UDP,
             unverified_size: 512,
             cookies: cookie_file::by_chance(),
         }
     }
+}
+
+/// This machine itself: nobody else's packets come from there, and a resolver
+/// here asks for everybody.
+fn loopback() -> Vec<IpNet> {
+    let networks = [(Ipv4Addr::LOCALHOST.into(), 8), (Ipv6Addr::LOCALHOST.into(), 128)];
+    networks.map(|(ip, prefix): (IpAddr, u8)| IpNet::new_assert(ip, prefix).trunc()).into()
 }
 
 /// The most datagrams waiting for the slow path; more are dropped, as the
@@ -96,6 +123,7 @@ pub struct Server {
     threads: Vec<JoinHandle<()>>,
     tasks: JoinSet<()>,
     stop: watch::Sender<bool>,
+    counters: Counters,
 }
 
 /// The open sockets, on which nothing is answered yet: questions wait in the
@@ -150,18 +178,21 @@ pub fn serve_on(
     let addresses: Vec<SocketAddr> = sockets.iter().map(|sockets| sockets.address).collect();
 
     let (stop, stopped) = watch::channel(false);
+    let terms = Arc::new(Terms::new(options, moments));
+    let slow = Arc::new(SlowHandler::new(snapshot.clone(), registry, terms.clone()));
+    let (jobs, queue) = mpsc::channel(SLOW_QUEUE);
+    let streams =
+        tcp::Streams::new(options, snapshot.clone(), slow.clone(), terms.clone(), stopped);
+    let counters = Counters::new(terms.clone(), streams.slots());
     let mut server = Server {
         addresses: addresses.clone(),
         bells: Vec::new(),
         threads: Vec::new(),
         tasks: JoinSet::new(),
         stop,
+        counters,
     };
-    let terms = Arc::new(Terms::new(options, moments));
-    let slow = Arc::new(SlowHandler::new(snapshot.clone(), registry, terms.clone()));
-    let (jobs, queue) = mpsc::channel(SLOW_QUEUE);
-    server.tasks.spawn(worker::answer_slowly(slow.clone(), queue));
-    let streams = tcp::Streams::new(options, snapshot.clone(), slow, terms.clone(), stopped);
+    server.tasks.spawn(worker::answer_slowly(slow, terms.clone(), queue));
     let mut listeners = Vec::new();
     let own: Arc<[SocketAddr]> = addresses.into();
     for bind::Sockets { address, datagrams, listener } in sockets {
@@ -196,6 +227,11 @@ impl Server {
     /// ports that were taken where 0 was asked for.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// What it counts from now on, readable as long as somebody wants it.
+    pub fn counters(&self) -> Counters {
+        self.counters.clone()
     }
 
     /// Stops: no new request is read, TCP exchanges in progress get a short

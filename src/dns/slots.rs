@@ -1,5 +1,11 @@
 //! Who holds a TCP connection, who has to give way, and who has had its time.
 //!
+//! A client's network has a share of the places. Who comes beyond it takes the
+//! place of one of its own; when all places are taken, the network that holds
+//! most gives way, so that a crowd from one place costs the others nothing
+//! until they, too, are as many. Of one network, the connection idle for
+//! longest goes first, then the one busy for longest.
+//!
 //! A connection says when it begins to wait for a question and when it is in
 //! the middle of one; nothing else. Every few moments a look at all of them
 //! ([`Slots::look`]) finds those that took too long: one timer for all, where
@@ -13,6 +19,8 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use super::network::Network;
+
 /// How many looks the shorter time is worth: a connection may have this part
 /// of it more than it should, and never less.
 const LOOKS: u32 = 8;
@@ -20,6 +28,8 @@ const LOOKS: u32 = 8;
 /// The connections there are, at most [`Slots::limit`] of them.
 pub struct Slots {
     limit: usize,
+    /// How many of them one client's network may hold.
+    share: usize,
     /// Looks that a connection may sit idle.
     idle: usize,
     /// Looks that a message or an answer may take.
@@ -34,6 +44,10 @@ pub struct Slots {
 #[derive(Default)]
 struct Held {
     slots: HashMap<u64, Arc<Slot>>,
+    /// How many of `slots` each client's network has.
+    clients: HashMap<Network, usize>,
+    /// How many had to give way to others so far.
+    evicted: u64,
     /// Places not given back: those of `slots`, and those told to end.
     taken: usize,
     /// Who gives way next, as it was when this was last made: states and
@@ -49,6 +63,8 @@ struct Held {
 /// One connection's place.
 struct Slot {
     stream: TcpStream,
+    /// `None`: no limit concerns it.
+    client: Option<Network>,
     /// In the highest bit whether it is busy, below it the order of its last
     /// change: whoever has the least gives way first.
     state: AtomicU64,
@@ -69,15 +85,16 @@ struct Seat {
 const BUSY: u64 = 1 << 63;
 
 impl Slots {
-    /// `limit` places, none taken; `idle` is how long one may wait for a
-    /// question, `message` how long a question may take to arrive in full
-    /// and answers to be taken.
-    pub fn new(limit: usize, idle: Duration, message: Duration) -> Slots {
+    /// `limit` places, none taken, `share` of them for each client; `idle` is
+    /// how long one may wait for a question, `message` how long a question may
+    /// take to arrive in full and answers to be taken.
+    pub fn new(limit: usize, share: usize, idle: Duration, message: Duration) -> Slots {
         let shortest = Duration::from_millis(5);
         let pause = (idle.min(message) / LOOKS).max(shortest);
         let looks = |time: Duration| time.as_nanos().div_ceil(pause.as_nanos()) as usize;
         Slots {
             limit: limit.max(1),
+            share: share.max(1),
             idle: looks(idle),
             message: looks(message),
             pause,
@@ -86,18 +103,25 @@ impl Slots {
         }
     }
 
-    /// Takes a place, evicting somebody if none is free.
-    pub fn take(self: &Arc<Slots>, stream: TcpStream) -> Place {
+    /// Takes a place for a connection of `client`'s (`None`: of somebody whom
+    /// no limit concerns), evicting one of the client's own if its share is
+    /// used up, and whoever is next if no place is free.
+    pub fn take(self: &Arc<Slots>, stream: TcpStream, client: Option<Network>) -> Place {
         let number = self.next();
-        let slot = Arc::new(Slot { stream, state: AtomicU64::new(number) });
+        let slot = Arc::new(Slot { stream, client, state: AtomicU64::new(number) });
         let mut held = self.held();
+        if let Some(client) = client
+            && held.clients.get(&client).is_some_and(|count| *count >= self.share)
+        {
+            held.evict_of(client);
+        }
         if held.slots.len() >= self.limit {
             held.evict();
         }
         if held.closed {
             slot.end(true);
         }
-        held.slots.insert(number, slot.clone());
+        held.insert(number, slot.clone());
         held.taken += 1;
         Place { slot, seat: Seat { slots: self.clone(), number } }
     }
@@ -121,7 +145,7 @@ impl Slots {
     /// too long. To be called after every [`Slots::pause`].
     pub fn look(&self) {
         let mut held = self.held();
-        let Held { slots, looks, .. } = &mut *held;
+        let Held { slots, looks, clients, .. } = &mut *held;
         looks.push_back(self.order.load(Ordering::Relaxed));
         if looks.len() > self.idle.max(self.message) + 1 {
             looks.pop_front();
@@ -135,6 +159,7 @@ impl Slots {
             let overdue = state < if stalls { busy } else { idle };
             if overdue {
                 slot.end(stalls);
+                leave(clients, slot);
             }
             !overdue
         });
@@ -161,6 +186,12 @@ impl Slots {
         self.held().taken == 0
     }
 
+    /// Connections there are, and how many had to give way to others so far.
+    pub fn counts(&self) -> (u64, u64) {
+        let held = self.held();
+        (held.slots.len() as u64, held.evicted)
+    }
+
     fn next(&self) -> u64 {
         self.order.fetch_add(1, Ordering::Relaxed)
     }
@@ -171,25 +202,73 @@ impl Slots {
 }
 
 impl Held {
-    /// The one idle for longest gives way; if all are busy, the one busy for
-    /// longest. The order is made for all at once and used up, so that a
-    /// flood of new connections costs no search each.
-    fn evict(&mut self) {
-        if self.slots.is_empty() {
-            return;
+    fn insert(&mut self, number: u64, slot: Arc<Slot>) {
+        if let Some(client) = slot.client {
+            *self.clients.entry(client).or_default() += 1;
         }
-        loop {
+        self.slots.insert(number, slot);
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Arc<Slot>> {
+        let slot = self.slots.remove(&number)?;
+        leave(&mut self.clients, &slot);
+        Some(slot)
+    }
+
+    /// Whoever is next gives way. The order is made for all at once and used
+    /// up, so that a flood of new connections costs no search each.
+    fn evict(&mut self) {
+        while !self.slots.is_empty() {
             while let Some((state, number)) = self.leaving.pop() {
                 if self.slots.get(&number).is_some_and(|slot| slot.state() == state) {
-                    if let Some(slot) = self.slots.remove(&number) {
-                        slot.end(false);
-                    }
-                    return;
+                    return self.end(number);
                 }
             }
-            let ranks = self.slots.iter().map(|(number, slot)| (slot.state(), *number));
-            self.leaving.extend(ranks);
-            self.leaving.sort_unstable_by(|a, b| b.cmp(a));
+            self.leaving = self.order();
+        }
+    }
+
+    /// One of a client's connections gives way.
+    fn evict_of(&mut self, client: Network) {
+        let own = self.slots.iter().filter(|(_, slot)| slot.client == Some(client));
+        if let Some((number, _)) = own.min_by_key(|(_, slot)| slot.state()) {
+            self.end(*number);
+        }
+    }
+
+    fn end(&mut self, number: u64) {
+        if let Some(slot) = self.remove(number) {
+            slot.end(false);
+            self.evicted += 1;
+        }
+    }
+
+    /// Everybody's state and number, who goes first at the end: as long as
+    /// networks have different numbers of connections, one of the network that
+    /// has most. Those whom no limit concerns go last.
+    fn order(&self) -> Vec<(u64, u64)> {
+        let mut crowds: HashMap<Option<Network>, Vec<(u64, u64)>> = HashMap::new();
+        for (number, slot) in &self.slots {
+            crowds.entry(slot.client).or_default().push((slot.state(), *number));
+        }
+        let mut order = Vec::with_capacity(self.slots.len());
+        for (client, mut crowd) in crowds {
+            crowd.sort_unstable_by(|a, b| b.cmp(a));
+            let places = crowd.into_iter().enumerate();
+            order.extend(places.map(|(at, one)| (if client.is_some() { at } else { 0 }, one)));
+        }
+        order.sort_unstable_by(|(a, one), (b, other)| a.cmp(b).then(other.cmp(one)));
+        order.into_iter().map(|(_, one)| one).collect()
+    }
+}
+
+/// A connection is no longer one of its client's.
+fn leave(clients: &mut HashMap<Network, usize>, slot: &Slot) {
+    let Some(client) = slot.client else { return };
+    if let Some(count) = clients.get_mut(&client) {
+        *count -= 1;
+        if *count == 0 {
+            clients.remove(&client);
         }
     }
 }
@@ -232,7 +311,7 @@ impl Place {
 impl Drop for Seat {
     fn drop(&mut self) {
         // The socket is closed before anybody is told, and while nobody waits.
-        let slot = self.slots.held().slots.remove(&self.number);
+        let slot = self.slots.held().remove(self.number);
         drop(slot);
         self.slots.held().taken -= 1;
     }

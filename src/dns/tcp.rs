@@ -49,9 +49,14 @@ impl Streams {
         terms: Arc<Terms>,
         stop: watch::Receiver<bool>,
     ) -> Streams {
-        let Options { tcp_connections, tcp_idle, tcp_message, .. } = *options;
-        let slots = Arc::new(Slots::new(tcp_connections, tcp_idle, tcp_message));
-        Streams { snapshot, slow, terms, slots, idle: tcp_idle, stop }
+        let Options { tcp_connections, tcp_per_client, tcp_idle, tcp_message, .. } = *options;
+        let slots = Slots::new(tcp_connections, tcp_per_client, tcp_idle, tcp_message);
+        Streams { snapshot, slow, terms, slots: slots.into(), idle: tcp_idle, stop }
+    }
+
+    /// Who holds connections.
+    pub fn slots(&self) -> Arc<Slots> {
+        self.slots.clone()
     }
 
     /// How often a connection that waits for us says so, to be left alone.
@@ -119,7 +124,7 @@ async fn accept(listener: TcpListener, streams: Arc<Streams>) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                let place = streams.slots.take(stream);
+                let place = streams.slots.take(stream, streams.terms.client_of(peer.ip()));
                 tokio::spawn(Connection::new(place, peer, streams.clone()).serve());
             }
             Err(error) if concerns_one_connection(&error) => {}

@@ -3,17 +3,24 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::Options;
+use super::limits::{Limits, Ruling};
+use super::network::{Network, Prefixes};
 use crate::answer::{Client, Cookies, Meta};
 use crate::model::{Moment, Moments};
 
-/// How long answers may be, what cookies are checked with, and the clock for
-/// it.
+/// How long answers may be, how often they are given, what cookies are checked
+/// with, and the clock for it.
 pub struct Terms {
     datagram: Meta<'static>,
     stream: Meta<'static>,
     cookies: Arc<Cookies>,
     moments: Moments,
+    limits: Option<Limits>,
+    prefixes: Prefixes,
+    exempt: Vec<IpNet>,
 }
 
 impl Terms {
@@ -27,7 +34,27 @@ impl Terms {
             stream: Meta { idle: Some(idle), ..Meta::TCP },
             cookies: options.cookies.clone(),
             moments: moments.clone(),
+            limits: Limits::new(&options.rate_limit, options.prefixes, &options.exempt),
+            prefixes: options.prefixes,
+            exempt: options.exempt.clone(),
         }
+    }
+
+    /// How often answers are given; `None`: as often as they are asked for.
+    #[inline]
+    pub fn limits(&self) -> Option<&Limits> {
+        self.limits.as_ref()
+    }
+
+    /// Whether an error is sent to `ip`, who has shown nothing.
+    pub fn lets_error_pass(&self, ip: IpAddr, now: Moment) -> bool {
+        self.limits().is_none_or(|limits| limits.rule_error(ip, now) != Ruling::Drop)
+    }
+
+    /// The network that somebody's connection counts for; `None`: for none.
+    pub fn client_of(&self, ip: IpAddr) -> Option<Network> {
+        let exempt = self.exempt.iter().any(|exempt| exempt.contains(&ip));
+        (!exempt).then(|| self.prefixes.network(ip))
     }
 
     /// The present moment.

@@ -249,6 +249,12 @@ impl Batch {
         (&self.requests[at].0[..length], &mut self.answers[at])
     }
 
+    /// The answer to the datagram at `at`, as far as it is written.
+    #[inline]
+    pub fn reply(&self, at: usize) -> &[u8] {
+        &self.answers[at]
+    }
+
     /// The answer to the datagram at `at` is complete and goes out with the
     /// next [`Batch::send`]. Said once for each at most.
     #[inline]

@@ -21,9 +21,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::limits::{Counted, Ruling};
+use super::slow::Reply;
 use super::udp::{self, BATCH, Batch, WayBack};
 use super::{GRACE, SlowHandler, Terms};
 use crate::answer::{Asked, Verdict};
+use crate::model::Moment;
+use crate::tsig;
 use crate::zone::{Snapshot, Spot};
 
 /// How often an idle thread looks whether it should stop, should the kernel
@@ -80,18 +84,24 @@ pub struct Job {
     peer: SocketAddr,
     way_back: WayBack,
     socket: Arc<Socket>,
+    /// Whether it bears a signature. If not, it has passed the limits.
+    claims_key: bool,
 }
 
 /// Answers what UDP threads hand over, until they end: [`SLOW_AT_ONCE`] at a
 /// time, so that one which waits for the disk is in nobody's way.
-pub async fn answer_slowly(slow: Arc<SlowHandler>, mut queue: mpsc::Receiver<Job>) {
+pub async fn answer_slowly(
+    slow: Arc<SlowHandler>,
+    terms: Arc<Terms>,
+    mut queue: mpsc::Receiver<Job>,
+) {
     let mut under_way = JoinSet::new();
     while let Some(job) = queue.recv().await {
         while under_way.try_join_next().is_some() {}
         if under_way.len() >= SLOW_AT_ONCE {
             under_way.join_next().await;
         }
-        under_way.spawn(job.answer(slow.clone()));
+        under_way.spawn(job.answer(slow.clone(), terms.clone()));
     }
     // What is broken off here was not acknowledged.
     let all = async { while under_way.join_next().await.is_some() {} };
@@ -99,13 +109,18 @@ pub async fn answer_slowly(slow: Arc<SlowHandler>, mut queue: mpsc::Receiver<Job
 }
 
 impl Job {
-    async fn answer(self, slow: Arc<SlowHandler>) {
-        let Job { request, peer, way_back, socket } = self;
+    async fn answer(self, slow: Arc<SlowHandler>, terms: Arc<Terms>) {
+        let Job { request, peer, way_back, socket, claims_key } = self;
         let (replies, mut written) = mpsc::channel(1);
         let work = slow.handle(request, peer, Protocol::Udp, replies);
         let send = async {
-            while let Some(mut reply) = written.recv().await {
-                if let Err(error) = udp::send_one(&socket, &mut reply, &way_back) {
+            while let Some(Reply { mut octets, signed }) = written.recv().await {
+                // Who signs and has no key of ours learns so, like everybody
+                // else, as often as the limits let him.
+                if !signed && claims_key && !terms.lets_error_pass(peer.ip(), terms.now()) {
+                    continue;
+                }
+                if let Err(error) = udp::send_one(&socket, &mut octets, &way_back) {
                     tracing::debug!("answering {peer}: {error}");
                 }
             }
@@ -185,13 +200,29 @@ impl Worker {
         spots.iter().flatten().for_each(Spot::fetch_front);
         spots.iter_mut().flatten().for_each(Spot::fetch_entry);
         let now = self.terms.now();
+        let limits = self.terms.limits();
+        let mut counted: [Option<(IpAddr, Counted)>; BATCH] = [None; BATCH];
         for (at, (asked, spot)) in asked.iter_mut().zip(spots.into_iter().flatten()).enumerate() {
             let answer = |peer: IpAddr, request: &[u8], out: &mut Vec<u8>| {
                 asked.answer(snapshot, spot, request, &self.terms.datagram(peer, now), out)
             };
-            if self.answer(batch, at, answer) {
-                batch.answered(at);
+            let Some(peer) = self.answer(batch, at, now, answer) else { continue };
+            match limits {
+                Some(limits) if !asked.is_verified() => {
+                    counted[at] = Some((peer, limits.find(peer, asked, batch.reply(at))));
+                }
+                _ => batch.answered(at),
             }
+        }
+        let Some(limits) = limits else { return };
+        for (at, counted) in counted[..asked.len()].iter().enumerate() {
+            let Some((peer, counted)) = *counted else { continue };
+            match limits.rule(counted, peer, now) {
+                Ruling::Send => {}
+                Ruling::Cut => asked[at].cut(batch.exchange(at).1),
+                Ruling::Drop => continue,
+            }
+            batch.answered(at);
         }
     }
 
@@ -199,31 +230,53 @@ impl Worker {
         self.datagrams.stop.load(Ordering::Relaxed)
     }
 
-    /// Answers the datagram at `at`; whether there is something to send.
+    /// Answers the datagram at `at`; to whom, if there is something to send.
     #[inline]
     fn answer(
         &self,
         batch: &mut Batch,
         at: usize,
+        now: Moment,
         answer: impl FnOnce(IpAddr, &[u8], &mut Vec<u8>) -> Verdict,
-    ) -> bool {
-        let Some(peer) = batch.peer(at) else { return false };
-        if peer.port() == 0 || is_ourselves(&self.own, peer, || batch.way_back(at).asked()) {
-            return false;
+    ) -> Option<IpAddr> {
+        let peer = batch.peer(at)?;
+        if !is_a_client(peer) || is_ourselves(&self.own, peer, || batch.way_back(at).asked()) {
+            return None;
         }
         let (request, out) = batch.exchange(at);
         match answer(peer.ip(), request, out) {
-            Verdict::Sent => true,
-            Verdict::Drop => false,
+            Verdict::Sent => Some(peer.ip()),
+            Verdict::Drop => None,
             Verdict::Slow(_) => {
-                let socket = self.datagrams.socket.clone();
-                let (request, way_back) = (request.to_vec(), batch.way_back(at));
-                // A full queue drops it, as the network might have.
-                let _ = self.slow.try_send(Job { request, peer, way_back, socket });
-                false
+                self.hand_over(request.to_vec(), peer, batch.way_back(at), now);
+                None
             }
         }
     }
+
+    /// Gives a request to the slow path. Without a signature it comes to an
+    /// error, whoever sent it, so that the limits apply before it takes the
+    /// place of one that has something to say.
+    fn hand_over(&self, request: Vec<u8>, peer: SocketAddr, way_back: WayBack, now: Moment) {
+        let claims_key = matches!(tsig::find(&request), Ok(Some(_)));
+        if claims_key || self.terms.lets_error_pass(peer.ip(), now) {
+            let socket = self.datagrams.socket.clone();
+            // A full queue drops it, as the network might have.
+            let _ = self.slow.try_send(Job { request, peer, way_back, socket, claims_key });
+        }
+    }
+}
+
+/// Whether a source is one that somebody can have: nothing is ever sent to a
+/// multicast or broadcast address, whatever the kernel lets through.
+#[inline]
+fn is_a_client(peer: SocketAddr) -> bool {
+    let ip = peer.ip();
+    let nobody = match ip {
+        IpAddr::V4(v4) => v4.is_broadcast(),
+        IpAddr::V6(_) => false,
+    };
+    peer.port() != 0 && !nobody && !ip.is_multicast() && !ip.is_unspecified()
 }
 
 /// Whether a datagram claims to come from one of our own sockets. `asked` is

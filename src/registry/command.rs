@@ -1,6 +1,7 @@
 //! What an operator asks of a running server, and what comes back: the words
 //! on the control socket, as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -387,6 +388,10 @@ pub struct Status {
     pub accounts: usize,
     /// Keys.
     pub keys: usize,
+    /// What has been counted since the start by the servers that strangers
+    /// reach, by name.
+    #[serde(default)]
+    pub counts: BTreeMap<String, u64>,
     /// Words of warning since the start.
     pub warnings: Vec<String>,
 }

@@ -119,6 +119,7 @@ pub(super) fn status(state: &State, started: Served, now: Now, warnings: &[Strin
         present: state.present_count(),
         accounts: state.account_count(),
         keys: state.key_count(),
+        counts: Default::default(),
         warnings: warnings.to_vec(),
     }
 }

@@ -80,7 +80,7 @@ def echo(bench, *_):
 
 # --- truename --------------------------------------------------------------
 
-def configuration(directory, engine, port, http, tcp_connections=None):
+def configuration(directory, engine, port, http, tcp_connections=None, rate_limit=""):
     """The file of a truename with one thread for queries, its zones in `zones/`."""
     return machine.write(directory, "truename.toml", f"""
 data = "data"
@@ -90,19 +90,22 @@ zones = ["zones"]
 listen = ["127.0.0.1:{port}"]
 threads = 1
 {f"tcp_connections = {tcp_connections}" if tcp_connections else ""}
+[dns.rate_limit]
+{rate_limit}
 [http]
 listen = ["127.0.0.1:{http}"]
 """)
 
 
-def truename(bench, place, zone=None, hosts=0, engine="sled", name="truename", tcp_connections=None):
+def truename(bench, place, zone=None, hosts=0, engine="sled", name="truename", tcp_connections=None,
+             rate_limit=""):
     """Starts truename on a zone file, or on as many hosts beside the bare apex.
 
     Its directory is made once for each `name` in `place`, and used again.
     """
     directory = bench.folder(place, name)
     port = machine.free_port()
-    config = configuration(directory, engine, port, machine.free_port(), tcp_connections)
+    config = configuration(directory, engine, port, machine.free_port(), tcp_connections, rate_limit)
     zones = os.path.join(directory, "zones")
     if not os.path.exists(zones):
         os.makedirs(zones)

@@ -24,7 +24,8 @@ fn the_benchmark_runs() {
         "truename, sled, RFC 2136 signed",
         "truename, redb, RFC 2136 signed",
     ];
-    let tables: [(&str, &[&str]); 12] = [
+    let limited = ["truename", "NSD", "Knot, limit", "BIND, limit", "YADIFA, limit"];
+    let tables: [(&str, &[&str]); 16] = [
         ("Queries, 100 names, with EDNS", &["echo", "truename", "truename, fixed"]),
         ("Queries, 100 names, with EDNS", &peers),
         ("Latency, 100 names", &["echo", "truename"]),
@@ -36,6 +37,10 @@ fn the_benchmark_runs() {
         ("Reports that change nothing", &["nochg"]),
         ("Questions right after", &["truename on sled", "truename on redb"]),
         ("Queries while", &["idle", "its own hosts move"]),
+        ("Octets sent for each received, one question", &["long TXT", "**the worst of all**"]),
+        ("Octets sent for each received, 10,000", &peers),
+        ("Octets sent for each received, 10,000", &limited),
+        ("UDP while TCP is under pressure", &["truename", "NSD", "Knot"]),
         ("1,000 leases end", &["truename on sled, while they end"]),
     ];
     for (title, rows) in tables {

@@ -218,6 +218,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("cc", "gcc"),
     ("miniupnpd", "miniupnpd-nftables"),
     ("nft", "nftables"),
+    ("strace", "strace"),
     ("dash", "dash"),
     ("bash", "bash"),
     ("python3", "python3"),

@@ -3,6 +3,10 @@
 
 mod crowds;
 mod every_question;
+mod limits;
+mod pressure;
+mod sources;
+mod validation;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
@@ -19,7 +23,7 @@ use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use tokio::runtime::Runtime;
 use truename::clock;
 use truename::dns::{BindError, Options, Server, Transport, serve};
-use truename::model::{Addresses, Serial};
+use truename::model::{Addresses, Moment, Moments, Serial};
 use truename::zone::{Identity, Snapshot, Zone};
 
 /// Long enough for any answer on loopback, on a busy machine.
@@ -38,11 +42,15 @@ impl Dns {
     }
 
     fn with(options: Options) -> Dns {
+        Dns::serving(options, snapshot(), clock::moments())
+    }
+
+    fn serving(options: Options, snapshot: Snapshot, moments: Moments) -> Dns {
         let runtime = Runtime::new().unwrap();
-        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot()));
+        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
         let server = {
             let _inside = runtime.enter();
-            serve(&options, snapshot.clone(), None, &clock::moments())
+            serve(&options, snapshot.clone(), None, &moments)
                 .unwrap_or_else(|error| panic!("{error}"))
         };
         Dns { runtime, server: Some(server), snapshot }
@@ -196,26 +204,13 @@ fn a_wildcard_socket_answers_from_the_address_that_was_asked() {
 /// them.
 #[test]
 fn a_wildcard_socket_answers_from_the_address_that_was_asked_over_ipv6() {
-    const INSIDE: &str = "TRUENAME_TEST_IN_NAMESPACE";
-    if std::env::var_os(INSIDE).is_none() {
-        let this =
-            "transports::a_wildcard_socket_answers_from_the_address_that_was_asked_over_ipv6";
-        let script = "ip link set lo up && ip addr add fd00::1/128 dev lo nodad && \
-            ip addr add fd00::2/128 dev lo nodad && \
-            ip link add left type veth peer name right && \
-            ip link set left up && ip link set right up && \
-            ip addr add fe80::1/64 dev left nodad && ip addr add fe80::2/64 dev left nodad && \
-            exec \"$@\"";
-        let output = Command::new("unshare")
-            .args(["--user", "--map-root-user", "--net", "sh", "-c", script, "sh"])
-            .arg(std::env::current_exe().unwrap())
-            .args([this, "--exact", "--nocapture"])
-            .env(INSIDE, "1")
-            .output()
-            .expect("unshare (util-linux) and ip (iproute2) make the namespace");
-        let said = String::from_utf8_lossy(&output.stdout);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && said.contains("1 passed"), "{said}\n{errors}");
+    let script = "ip addr add fd00::1/128 dev lo nodad && \
+        ip addr add fd00::2/128 dev lo nodad && \
+        ip link add left type veth peer name right && \
+        ip link set left up && ip link set right up && \
+        ip addr add fe80::1/64 dev left nodad && ip addr add fe80::2/64 dev left nodad";
+    let this = "transports::a_wildcard_socket_answers_from_the_address_that_was_asked_over_ipv6";
+    if !is_inside(this, script) {
         return;
     }
     let dns = Dns::on(&["[::]:0"]);
@@ -243,6 +238,27 @@ fn a_wildcard_socket_answers_from_the_address_that_was_asked_over_ipv6() {
             }
         }
     }
+}
+
+/// Whether this process is in a network namespace that `script` has set up.
+/// If not, the test of this name is run in one, and has passed.
+fn is_inside(test: &str, script: &str) -> bool {
+    const INSIDE: &str = "TRUENAME_TEST_IN_NAMESPACE";
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let script = format!("ip link set lo up && {script} && exec \"$@\"");
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--net", "sh", "-c", &script, "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture"])
+        .env(INSIDE, "1")
+        .output()
+        .expect("unshare (util-linux) and ip (iproute2) make the namespace");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}\n{errors}");
+    false
 }
 
 /// From `/proc/net/if_inet6`, which is always the namespace's own.

@@ -15,6 +15,8 @@ mod remember;
 mod replies;
 mod update;
 
+pub use self::replies::Reply;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
@@ -77,7 +79,7 @@ impl SlowHandler {
         message: Vec<u8>,
         peer: SocketAddr,
         protocol: Protocol,
-        replies: mpsc::Sender<Vec<u8>>,
+        replies: mpsc::Sender<Reply>,
     ) {
         let terms = self.terms.clone();
         let (address, now) = (peer.ip(), terms.now());

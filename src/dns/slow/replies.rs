@@ -19,6 +19,14 @@ use crate::wire::{HEADER, Question, flag};
 #[derive(Clone, Copy, Debug)]
 pub struct Gone;
 
+/// One answer of the slow path.
+pub struct Reply {
+    /// The message.
+    pub octets: Vec<u8>,
+    /// Whether it is signed: then whoever asked has a key of ours.
+    pub signed: bool,
+}
+
 /// Where the answers to one request go.
 #[derive(Clone)]
 pub struct Replies {
@@ -27,7 +35,7 @@ pub struct Replies {
     /// What signs them, and who knows the time.
     pub signing: Option<(Arc<Mutex<Signer>>, Registry)>,
     /// The transport.
-    pub replies: mpsc::Sender<Vec<u8>>,
+    pub replies: mpsc::Sender<Reply>,
 }
 
 impl Replies {
@@ -53,6 +61,7 @@ impl Replies {
             let mut signer = signer.lock().unwrap_or_else(PoisonError::into_inner);
             signer.sign(&mut reply, seconds(registry));
         }
+        let reply = Reply { octets: reply, signed: self.signing.is_some() };
         self.replies.send(reply).await.map_err(|_| Gone)
     }
 }
