@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::home::Home;
-use super::start::{Failure, Kept, create, fill, open_whole, pass_over, refuse_other_engines};
+use super::start::{Failure, Kept, Unread, create, fill, open_whole, refuse_other_engines};
 use super::{Engine, StoreError, Write, dump};
 
 /// A row that an import leaves behind for the first start, which takes it
@@ -60,7 +60,7 @@ pub fn migrate(directory: &Path, from: Engine, to: Engine) -> Result<Migrated, S
         )));
     };
     refuse_other_engines(&home, from, true)?;
-    let (old, ()) = open_whole(from, &home, revision, &pass_over).map_err(|failure| match failure {
+    let (old, Unread) = open_whole(from, &home, revision, Unread).map_err(|failure| match failure {
         Failure::Stop(error) => error,
         Failure::Torn(why) => StoreError::Broken(format!(
             "the store of {from} is broken ({why}); start the server with it once, so that it is restored from the dump, and migrate then"

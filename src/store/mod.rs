@@ -29,10 +29,13 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use migrate::{IMPORTED, Migrated, import, migrate};
-pub use start::{Reader, Rows, open, open_reading};
+pub use start::{Reader, open, open_reading, read};
 
 /// One row: its key and its value.
 pub type Row = (String, Vec<u8>);
+
+/// Whoever looks at rows: is shown a key and its value.
+pub type See<'a> = &'a mut dyn FnMut(&str, &[u8]);
 
 /// The longest key, in bytes. Keys are names with a prefix: a DNS name as
 /// text is at most 1004 bytes.
@@ -57,6 +60,15 @@ pub trait Store: Send + Sync {
     /// bytes. An empty prefix: everything. Rows committed while the iterator
     /// is in use may or may not be seen.
     fn rows<'a>(&'a self, prefix: &str) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a>;
+
+    /// Shows every row, in the order of the keys' bytes, where the engine has
+    /// it: what is only looked at is not copied.
+    ///
+    /// # Errors
+    /// When a row cannot be read; those behind it are not shown then.
+    fn each(&self, see: See<'_>) -> Result<(), StoreError> {
+        self.rows("").try_for_each(|row| row.map(|(key, value)| see(&key, &value)))
+    }
 
     /// Writes a group, all or nothing, durable (fsync) when it returns `Ok`.
     /// Of several writes to one key the last counts. Keys are 1 to [`MAX_KEY`]

@@ -30,7 +30,7 @@ use super::home::{Home, abort, private, sync_directory, trouble};
 use super::room::allocate;
 use super::start::{Failure, Kept, panic_words};
 use super::tally::{Plan, TALLY_KEY, Tally, plan};
-use super::{Row, Store, StoreError, Write};
+use super::{Row, See, Store, StoreError, Write};
 
 const ROWS: TableDefinition<&str, &[u8]> = TableDefinition::new("rows");
 
@@ -269,6 +269,22 @@ impl Store for Redb {
                 })
                 .filter(|row| row.as_ref().map_or(true, |(key, _)| key != TALLY_KEY)),
         )
+    }
+
+    fn each(&self, see: See<'_>) -> Result<(), StoreError> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or(StoreError::Full)?;
+        let mut shown = || -> Result<(), Error> {
+            let table = database.begin_read()?.open_table(ROWS)?;
+            for row in table.range::<&str>(..)? {
+                let (key, value) = row?;
+                if key.value() != TALLY_KEY {
+                    see(key.value(), value.value());
+                }
+            }
+            Ok(())
+        };
+        shown().map_err(|error| unreadable(&error))
     }
 
     fn commit(&self, group: &[Write]) -> Result<(), StoreError> {

@@ -32,17 +32,20 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::iter::Peekable;
 use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use ::sled::IVec;
+
 use super::home::{Home, abort, private, sync_directory, sync_tree, trouble};
 use super::room::Room;
 use super::start::{Failure, Kept, panic_words};
 use super::tally::{Plan, TALLY_KEY, Tally, plan};
-use super::{MAX_KEY, Row, Store, StoreError, Write};
+use super::{MAX_KEY, Row, See, Store, StoreError, Write};
 
 /// The longest value of a sled row. A leaf has at most 20 rows (16, and what a
 /// merge adds) and becomes a blob above 128 KiB, so key and value together
@@ -262,35 +265,17 @@ fn unreadable(error: ::sled::Error) -> StoreError {
 
 impl Store for Sled {
     fn rows<'a>(&'a self, prefix: &str) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a> {
-        let mut rows = self.db.scan_prefix(prefix).peekable();
-        let next = move || -> Result<Option<Row>, StoreError> {
-            loop {
-                let Some(row) = rows.next() else { return Ok(None) };
-                let (key, first) = row.map_err(unreadable)?;
-                if *key == *TALLY_KEY.as_bytes() {
-                    continue;
-                }
-                let mut value = first.to_vec();
-                let mut full = value.len() == PART;
-                while full {
-                    let is_part = |row: &::sled::Result<(::sled::IVec, ::sled::IVec)>| match row {
-                        Ok((part, _)) => {
-                            part.strip_prefix(&*key).is_some_and(|rest| rest.first() == Some(&0))
-                        }
-                        Err(_) => true,
-                    };
-                    let Some(part) = rows.next_if(is_part) else { break };
-                    let (_, part) = part.map_err(unreadable)?;
-                    value.extend_from_slice(&part);
-                    full = part.len() == PART;
-                }
-                let key = String::from_utf8(key.to_vec()).map_err(|_| {
-                    StoreError::Broken("the store has a key that is not text".into())
-                })?;
-                return Ok(Some((key, value)));
-            }
-        };
+        let mut rows = Scan::of(self.db.scan_prefix(prefix));
+        let next = move || Ok(rows.next()?.map(|(key, value)| (key.to_owned(), value.to_vec())));
         Box::new(until_error(next))
+    }
+
+    fn each(&self, see: See<'_>) -> Result<(), StoreError> {
+        let mut rows = Scan::of(self.db.iter());
+        while let Some((key, value)) = rows.next()? {
+            see(key, value);
+        }
+        Ok(())
     }
 
     fn commit(&self, group: &[Write]) -> Result<(), StoreError> {
@@ -298,6 +283,56 @@ impl Store for Sled {
             return Ok(());
         }
         self.write(&plan(group)?)
+    }
+}
+
+/// Goes over rows, the parts of each put together.
+struct Scan {
+    rows: Peekable<::sled::Iter>,
+    key: IVec,
+    first: IVec,
+    /// The whole of a value that has several parts.
+    long: Vec<u8>,
+}
+
+impl Scan {
+    fn of(rows: ::sled::Iter) -> Scan {
+        let (key, first) = (IVec::default(), IVec::default());
+        Scan { rows: rows.peekable(), key, first, long: Vec::new() }
+    }
+
+    /// The next row but for the tally.
+    fn next(&mut self) -> Result<Option<(&str, &[u8])>, StoreError> {
+        loop {
+            let Some(row) = self.rows.next() else { return Ok(None) };
+            (self.key, self.first) = row.map_err(unreadable)?;
+            if *self.key != *TALLY_KEY.as_bytes() {
+                break;
+            }
+        }
+        let Scan { rows, key: of, first, long } = self;
+        let key = std::str::from_utf8(of)
+            .map_err(|_| StoreError::Broken("the store has a key that is not text".into()))?;
+        // Only a full part has another behind it.
+        let mut full = first.len() == PART;
+        if !full {
+            return Ok(Some((key, first)));
+        }
+        long.clear();
+        long.extend_from_slice(first);
+        while full {
+            let is_part = |row: &::sled::Result<(IVec, IVec)>| match row {
+                Ok((part, _)) => {
+                    part.strip_prefix(key.as_bytes()).is_some_and(|rest| rest.first() == Some(&0))
+                }
+                Err(_) => true,
+            };
+            let Some(part) = rows.next_if(is_part) else { break };
+            let (_, part) = part.map_err(unreadable)?;
+            long.extend_from_slice(&part);
+            full = part.len() == PART;
+        }
+        Ok(Some((key, long)))
     }
 }
 

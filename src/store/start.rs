@@ -39,32 +39,51 @@ struct Running {
 /// full disk for room is slow.
 const BALLAST_EVERY: u64 = 64;
 
-/// Reads rows, all of them, in the order of their keys.
-pub type Reader<'r, T> = &'r dyn Fn(Rows<'_>) -> Result<T, StoreError>;
+/// What takes in a store: it is shown every row, in the order of their keys.
+pub trait Reader {
+    /// Takes in a row.
+    ///
+    /// # Errors
+    /// When what the row says is of no use: nothing more is shown then.
+    fn row(&mut self, key: &str, value: &[u8]) -> Result<(), StoreError>;
+}
 
-/// Every row of a store.
-pub type Rows<'a> = &'a mut dyn Iterator<Item = Result<Row, StoreError>>;
+/// Has no use for what the rows say.
+pub struct Unread;
+
+impl Reader for Unread {
+    fn row(&mut self, _: &str, _: &[u8]) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
 
 /// Opens the store in `directory`, which is made if it is missing.
 ///
 /// # Errors
 /// Those of [`open_reading`].
 pub fn open(engine: Engine, directory: &std::path::Path) -> Result<Opened, StoreError> {
-    open_reading(engine, directory, &pass_over).map(|(opened, ())| opened)
+    open_reading(engine, directory, &|| Unread).map(|(opened, Unread)| opened)
 }
 
-/// Has no use for what the rows say.
-pub fn pass_over(rows: Rows<'_>) -> Result<(), StoreError> {
-    for row in rows {
-        row?;
-    }
-    Ok(())
+/// Shows a store that is open to a reader.
+///
+/// # Errors
+/// When a row cannot be read, and those of the reader.
+pub fn read<R: Reader>(store: &(impl Store + ?Sized), mut reader: R) -> Result<R, StoreError> {
+    let mut refused = Ok(());
+    store.each(&mut |key, value| {
+        if refused.is_ok() {
+            refused = reader.row(key, value);
+        }
+    })?;
+    refused.map(|()| reader)
 }
 
 /// Opens the store in `directory`, which is made if it is missing, and reads
 /// it. A store is read as a whole to see that it is, so that whoever needs
-/// every row does well to take them then. What `read` made of a store that
-/// turned out to be torn is dropped, and it reads the one that is used.
+/// every row does well to take them then. A reader that was shown a store
+/// which turned out to be torn is dropped, and another one, by `new`, is shown
+/// the one that is used.
 ///
 /// A store that is torn is set aside (`sled.broken-1`), and a new one is
 /// filled from the text dump, with loud words in [`Opened::warnings`].
@@ -72,12 +91,12 @@ pub fn pass_over(rows: Rows<'_>) -> Result<(), StoreError> {
 /// # Errors
 /// When the directory is in use or cannot be written, holds the store of
 /// another engine, or is torn and has no dump that can be read; and those of
-/// `read`.
-pub fn open_reading<T>(
+/// the reader.
+pub fn open_reading<R: Reader>(
     engine: Engine,
     directory: &std::path::Path,
-    read: Reader<T>,
-) -> Result<(Opened, T), StoreError> {
+    new: &dyn Fn() -> R,
+) -> Result<(Opened, R), StoreError> {
     let home = Arc::new(Home::claim(directory)?);
     let ready = home.ready(engine)?;
     refuse_other_engines(&home, engine, ready.is_some())?;
@@ -87,9 +106,9 @@ pub fn open_reading<T>(
 
     let mut warnings = Vec::new();
     let mut restored = false;
-    let (kept, value) = match ready {
-        Some(revision) => match open_whole(engine, &home, revision, read) {
-            Ok((kept, value)) => (kept, Some(value)),
+    let (kept, reader) = match ready {
+        Some(revision) => match open_whole(engine, &home, revision, new()) {
+            Ok((kept, reader)) => (kept, Some(reader)),
             Err(Failure::Stop(error)) => return Err(error),
             Err(Failure::Torn(why)) => {
                 warnings.push(format!("THE STORE IS BROKEN ({engine}: {why})."));
@@ -106,12 +125,12 @@ pub fn open_reading<T>(
         }
         None => (create(engine, &home)?, None),
     };
-    let value = value.map_or_else(|| read(&mut *kept.rows("")), Ok)?;
+    let reader = reader.map_or_else(|| read(&*kept, new()), Ok)?;
     home.set_ready(engine, kept.tally().revision)?;
     ballast.take(kept.start_writes());
-    let new = ready.is_none() && !restored;
+    let is_new = ready.is_none() && !restored;
     let store = Box::new(Running { kept, engine, ballast, home });
-    Ok((Opened { store, new, restored, warnings }, value))
+    Ok((Opened { store, new: is_new, restored, warnings }, reader))
 }
 
 /// One directory, one store: two would drift apart unseen.
@@ -144,12 +163,12 @@ pub fn create(engine: Engine, home: &Arc<Home>) -> Result<Box<dyn Kept>, StoreEr
 
 /// A store that was acknowledged from, read once as a whole: every row that
 /// was counted is there.
-pub fn open_whole<T>(
+pub fn open_whole<R: Reader>(
     engine: Engine,
     home: &Arc<Home>,
     revision: u64,
-    read: Reader<T>,
-) -> Result<(Box<dyn Kept>, T), Failure> {
+    reader: R,
+) -> Result<(Box<dyn Kept>, R), Failure> {
     let kept: Box<dyn Kept> = match engine {
         Engine::Sled => Box::new(sled::open(home)?),
         Engine::Redb => Box::new(redb::open(home)?),
@@ -164,23 +183,24 @@ pub fn open_whole<T>(
     // Both engines panic on some damaged pages; see the note in `sled::start`.
     let counted = catch_unwind(AssertUnwindSafe(|| {
         let mut found = Tally { revision: tally.revision, rows: 0, bytes: 0 };
-        let mut broken = None;
-        let mut rows = kept.rows("").inspect(|row| match row {
-            Ok((key, value)) => found.count(key, None, Some(value.len())),
-            Err(error) => broken = Some(error.to_string()),
+        let mut reader = Ok(reader);
+        let shown = kept.each(&mut |key, value| {
+            // What the reader had no use for counts too.
+            found.count(key, None, Some(value.len()));
+            if let Ok(taking) = &mut reader
+                && let Err(error) = taking.row(key, value)
+            {
+                reader = Err(error);
+            }
         });
-        let value = read(&mut rows);
-        // What the reader had no use for counts too.
-        rows.by_ref().for_each(drop);
-        drop(rows);
-        (found, broken, value)
+        (found, shown, reader)
     }));
     match counted {
-        Ok((_, Some(error), _)) => Err(Failure::Torn(error)),
-        Ok((found, None, value)) if found == tally => {
-            value.map(|value| (kept, value)).map_err(Failure::Stop)
+        Ok((_, Err(error), _)) => Err(Failure::Torn(error.to_string())),
+        Ok((found, Ok(()), reader)) if found == tally => {
+            reader.map(|reader| (kept, reader)).map_err(Failure::Stop)
         }
-        Ok((found, None, _)) => Err(Failure::Torn(format!(
+        Ok((found, Ok(()), _)) => Err(Failure::Torn(format!(
             "it has {} rows of {} bytes where {} of {} were counted",
             found.rows, found.bytes, tally.rows, tally.bytes
         ))),
