@@ -8,6 +8,7 @@
 mod check;
 mod data_text;
 mod file;
+mod filling;
 mod leaves;
 mod lex;
 mod node;
@@ -26,6 +27,7 @@ use sha2::{Digest, Sha256};
 
 pub use data_text::{data_from_text, data_from_words, data_to_text};
 pub use file::{Line, Place, records};
+pub use filling::Filling;
 pub use node::{Kind, Node, Record, Records};
 pub use rdata::received;
 pub use snapshot::{Served, Snapshot};

@@ -76,19 +76,25 @@ impl<'s> Node<'s> {
 
     /// The form it is kept in, its records at `place`.
     pub fn pack(&self, place: Place<'_>) -> Vec<u8> {
+        let mut packed = Vec::new();
+        self.pack_into(&mut packed, place);
+        packed
+    }
+
+    /// The same behind what is there.
+    pub fn pack_into(&self, packed: &mut Vec<u8>, place: Place<'_>) {
         let flag = |set, bit| if set { bit } else { 0 };
         let flags = self.kind as u8
             | flag(self.wildcard, WILDCARD)
             | flag(self.host, HOST)
             | flag(matches!(place, Place::Apart(_)), APART);
-        let mut packed = vec![flags];
-        put_number(&mut packed, self.zone);
-        put_number(&mut packed, self.children);
+        packed.push(flags);
+        put_number(packed, self.zone);
+        put_number(packed, self.children);
         match place {
             Place::Here(records) => packed.extend_from_slice(records),
-            Place::Apart(number) => put_number(&mut packed, number),
+            Place::Apart(number) => put_number(packed, number),
         }
-        packed
     }
 
     /// The node without its records, and where they are. Only what

@@ -26,7 +26,7 @@ const _: () = assert!(node::HEAD + LONG <= table::MAX_VALUE, "a node fits into t
 /// One immutable version of everything that is served.
 #[derive(Clone, Default)]
 pub struct Snapshot {
-    names: Table,
+    pub(super) names: Table,
     /// Long records: of zone files, and of hosts with much beside their
     /// addresses.
     long: imbl::Vector<Arc<[u8]>>,
@@ -145,12 +145,7 @@ impl Snapshot {
     /// has fixed records or a delegation.
     pub fn set_host(&mut self, host: &Name, addresses: Addresses, ttl: u32, wildcard: bool) {
         let mut records = Vec::new();
-        if let Some(v4) = addresses.v4 {
-            render(&mut records, RecordType::A, ttl, &v4.octets());
-        }
-        if let Some(v6) = addresses.v6 {
-            render(&mut records, RecordType::AAAA, ttl, &v6.octets());
-        }
+        render_addresses(&mut records, addresses, ttl);
         let had_wildcard = self.node(host.wire()).is_some_and(|node| node.wildcard);
         if (wildcard || had_wildcard)
             && let Ok(star) = host.child(b"*")
@@ -392,6 +387,16 @@ impl std::fmt::Debug for Snapshot {
     }
 }
 
+/// A host's addresses as they go into answers.
+pub fn render_addresses(records: &mut Vec<u8>, addresses: Addresses, ttl: u32) {
+    if let Some(v4) = addresses.v4 {
+        render(records, RecordType::A, ttl, &v4.octets());
+    }
+    if let Some(v6) = addresses.v6 {
+        render(records, RecordType::AAAA, ttl, &v6.octets());
+    }
+}
+
 /// The lowest of these zones that a name lies in.
 fn lowest(origins: &BTreeMap<&Name, u32>, name: &Name) -> u32 {
     let mut at = name.clone();
@@ -404,11 +409,12 @@ fn lowest(origins: &BTreeMap<&Name, u32>, name: &Name) -> u32 {
 }
 
 /// The name without its first label; not for the root.
-fn parent_of(name: &[u8]) -> &[u8] {
+pub fn parent_of(name: &[u8]) -> &[u8] {
     &name[1 + usize::from(name[0])..]
 }
 
-fn is_wildcard(name: &[u8]) -> bool {
+/// Whether the first label is `*`.
+pub fn is_wildcard(name: &[u8]) -> bool {
     name.starts_with(b"\x01*")
 }
 

@@ -80,6 +80,37 @@ pub struct Entry<'t> {
     pub value: &'t [u8],
 }
 
+/// Names that are to be put in at once.
+#[derive(Default)]
+pub struct NewNames {
+    /// Each as it stands in a leaf.
+    entries: Vec<u8>,
+    /// Where each starts.
+    starts: Vec<usize>,
+    hashes: Vec<u64>,
+}
+
+impl NewNames {
+    /// Adds one that neither the table it is for has nor was added before.
+    pub fn push(&mut self, table: &Table, name: &[u8], value: &[u8]) {
+        assert!(value.len() <= MAX_VALUE, "longer values are kept elsewhere");
+        self.hashes.push(table.hash(name));
+        self.starts.push(self.entries.len());
+        self.entries.push(name.len() as u8);
+        self.entries.extend_from_slice(name);
+        self.entries.extend_from_slice(value);
+    }
+}
+
+impl<'t> Entry<'t> {
+    /// An entry as it stands in a leaf.
+    #[inline]
+    fn of(stored: &'t [u8]) -> Entry<'t> {
+        let (name, value) = stored[1..].split_at(usize::from(stored[0]));
+        Entry { name, value }
+    }
+}
+
 impl Table {
     /// How many names there are.
     pub fn len(&self) -> usize {
@@ -116,6 +147,42 @@ impl Table {
                 self.split();
             }
         }
+    }
+
+    /// Puts in names that are not there, all at once: each leaf is written
+    /// once, not once for each of its names.
+    pub fn insert_new(&mut self, names: NewNames) {
+        let NewNames { entries, starts, hashes } = names;
+        let old: Vec<(u64, Entry<'_>)> =
+            self.iter().map(|entry| (self.hash(entry.name), entry)).collect();
+        let count = old.len() + starts.len();
+        let leaves = count.div_ceil(LOAD).max(1);
+        // The leaf of each name before its number: in order, the names of a
+        // leaf stand together.
+        let hashes = old.iter().map(|(hash, _)| *hash).chain(hashes);
+        let mut order: Vec<(u32, u32, u8)> = hashes
+            .zip(0..)
+            .map(|(hash, name)| (leaf_of(hash, leaves) as u32, name, tag_of(hash)))
+            .collect();
+        order.sort_unstable();
+        let entry = |name: usize| match name.checked_sub(old.len()) {
+            None => old[name].1,
+            Some(new) => {
+                let end = starts.get(new + 1).copied().unwrap_or(entries.len());
+                Entry::of(&entries[starts[new]..end])
+            }
+        };
+        let mut built = Leaves::default();
+        let mut names = order.iter().peekable();
+        let mut of_leaf = Vec::new();
+        for leaf in 0..leaves as u32 {
+            of_leaf.clear();
+            while let Some((_, name, tag)) = names.next_if(|(of, ..)| *of == leaf) {
+                of_leaf.push((*tag, entry(*name as usize)));
+            }
+            built.push(packed(&of_leaf));
+        }
+        (self.leaves, self.count) = (built, count);
     }
 
     /// Takes a name out.
@@ -290,8 +357,7 @@ impl<'t> Front<'t> {
     fn entry(&self, leaf: &'t [u8], at: usize) -> Entry<'t> {
         let start = self.start(at);
         let end = self.starts.get(at + 1).map_or(leaf.len(), |_| self.start(at + 1));
-        let (name, value) = leaf[start + 1..end].split_at(usize::from(leaf[start]));
-        Entry { name, value }
+        Entry::of(&leaf[start..end])
     }
 }
 
@@ -310,7 +376,46 @@ fn tagged(leaf: &[u8]) -> impl Iterator<Item = (u8, Entry<'_>)> {
 
 /// A leaf of these entries.
 fn packed(entries: &[(u8, Entry<'_>)]) -> Arc<[u8]> {
-    entries.iter().fold(Arc::from([0]), |leaf, entry| changed(&leaf, None, Some(*entry)))
+    let fresh = front(entries.len());
+    let length = fresh + entries.iter().map(|(_, entry)| size(entry)).sum::<usize>();
+    let mut leaf: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
+    let out = Arc::get_mut(&mut leaf).expect("nobody else has it yet");
+    out[0] = count_octet(entries.len());
+    let (tags, starts) = out[1..].split_at_mut(entries.len().next_multiple_of(WORD));
+    let (starts, mut rest) = starts.split_at_mut(2 * entries.len());
+    let mut start = fresh;
+    let slots = tags.iter_mut().zip(starts.as_chunks_mut::<2>().0);
+    for ((tag, entry), (tag_at, start_at)) in entries.iter().zip(slots) {
+        (*tag_at, *start_at) = (*tag, start_octets(start));
+        let (own, behind) = rest.split_at_mut(size(entry));
+        put(own, entry);
+        start += own.len();
+        rest = behind;
+    }
+    leaf
+}
+
+/// Octets of an entry.
+fn size(entry: &Entry<'_>) -> usize {
+    1 + entry.name.len() + entry.value.len()
+}
+
+/// Writes an entry into as many octets as it takes.
+fn put(out: &mut [u8], Entry { name, value }: &Entry<'_>) {
+    out[0] = u8::try_from(name.len()).expect("a name has at most 255 octets");
+    out[1..1 + name.len()].copy_from_slice(name);
+    out[1 + name.len()..].copy_from_slice(value);
+}
+
+/// How many names a leaf has. A seeded hash that puts 256 names, or 64 KiB of
+/// them, into one leaf where 32 at most are expected is less likely than a
+/// broken machine.
+fn count_octet(names: usize) -> u8 {
+    u8::try_from(names).expect("a leaf has some dozens of names")
+}
+
+fn start_octets(start: usize) -> [u8; 2] {
+    u16::try_from(start).expect("a leaf has some kilobytes").to_le_bytes()
 }
 
 /// The same leaf without one of its entries, and with another.
@@ -318,7 +423,6 @@ fn changed(leaf: &[u8], old: Option<usize>, new: Option<(u8, Entry<'_>)>) -> Arc
     let before = Front::of(leaf);
     let count = before.starts.len();
     let names = count - usize::from(old.is_some()) + usize::from(new.is_some());
-    let size = |entry: &Entry<'_>| 1 + entry.name.len() + entry.value.len();
     // Where the old entry starts, and what is behind it.
     let (cut, resume) = match old {
         Some(old) => {
@@ -333,15 +437,12 @@ fn changed(leaf: &[u8], old: Option<usize>, new: Option<(u8, Entry<'_>)>) -> Arc
     let mut leaf_after: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
     let out = Arc::get_mut(&mut leaf_after).expect("nobody else has it yet");
 
-    // A seeded hash that puts 256 names, or 64 KiB of them, into one leaf
-    // where 32 at most are expected is less likely than a broken machine.
-    out[0] = u8::try_from(names).expect("a leaf has some dozens of names");
+    out[0] = count_octet(names);
     let (tags, starts) = out[1..fresh].split_at_mut(fresh - 1 - 2 * names);
     let mut slots = tags.iter_mut().zip(starts.as_chunks_mut::<2>().0);
     let mut note = |tag: u8, start: usize| {
         let (tag_at, start_at) = slots.next().expect("a slot for each name");
-        let start = u16::try_from(start).expect("a leaf has some kilobytes");
-        (*tag_at, *start_at) = (tag, start.to_le_bytes());
+        (*tag_at, *start_at) = (tag, start_octets(start));
     };
     for at in (0..count).filter(|at| Some(*at) != old) {
         let start = before.start(at);
@@ -354,10 +455,8 @@ fn changed(leaf: &[u8], old: Option<usize>, new: Option<(u8, Entry<'_>)>) -> Arc
     let (front, back) = (&leaf[first..cut], &leaf[resume..]);
     out[fresh..fresh + front.len()].copy_from_slice(front);
     out[fresh + front.len()..end].copy_from_slice(back);
-    if let Some((_, Entry { name, value })) = new {
-        out[end] = u8::try_from(name.len()).expect("a name has at most 255 octets");
-        out[end + 1..end + 1 + name.len()].copy_from_slice(name);
-        out[end + 1 + name.len()..].copy_from_slice(value);
+    if let Some((_, entry)) = new {
+        put(&mut out[end..], &entry);
     }
     leaf_after
 }
@@ -368,7 +467,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{MAX_VALUE, Table};
+    use super::{MAX_VALUE, NewNames, Table};
 
     /// Whatever is put in and taken out, and whenever a version is kept: each
     /// version holds what an ordered map holds.
@@ -404,6 +503,46 @@ mod tests {
                 }
                 prop_assert!(table.get(b"nobody").is_none());
             }
+        });
+    }
+
+    /// Names put in at once are there like those put in one by one, and so are
+    /// those that were there before.
+    #[test]
+    fn names_put_in_at_once_are_a_map_too() {
+        let names =
+            (prop::collection::btree_set(0u32..5000, 0..600), 0usize..100, 0usize..MAX_VALUE);
+        proptest!(ProptestConfig::with_cases(64), |((names, before, length) in names)| {
+            let mut table = Table::default();
+            let mut new = NewNames::default();
+            let mut model = BTreeMap::new();
+            for (turn, number) in names.into_iter().enumerate() {
+                let name = format!("{number:0width$}", width = number as usize % 256).into_bytes();
+                let value = vec![turn as u8; (length + turn) % (MAX_VALUE + 1)];
+                if turn < before {
+                    table.insert(&name, &value);
+                } else {
+                    new.push(&table, &name, &value);
+                }
+                prop_assert_eq!(model.insert(name, value), None);
+            }
+            table.insert_new(new);
+            prop_assert_eq!(table.len(), model.len());
+            // They go on as a table that was always one: leaves split and merge.
+            let mut number = 0u32;
+            while model.len() < 700 {
+                let name = format!("more{number}").into_bytes();
+                table.insert(&name, b"x");
+                model.insert(name, b"x".to_vec());
+                number += 1;
+            }
+            let entries = table.iter().map(|entry| (entry.name.to_vec(), entry.value.to_vec()));
+            prop_assert_eq!(&entries.collect::<BTreeMap<_, _>>(), &model);
+            for (name, value) in std::mem::take(&mut model) {
+                prop_assert_eq!(table.get(&name).map(|entry| entry.value), Some(&value[..]));
+                table.remove(&name);
+            }
+            prop_assert_eq!((table.len(), table.iter().count()), (0, 0));
         });
     }
 
