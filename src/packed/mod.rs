@@ -15,4 +15,4 @@ mod table;
 
 pub use pairs::Pairs;
 pub use rows::{NewRows, Rows};
-pub use table::{NewTable, Table};
+pub use table::{Finder, NewTable, Table};

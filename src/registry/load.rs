@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::packing;
+use super::packing::{self, HeldHolder, HeldHost, HeldKey, Whose};
+use super::plain::{self, PlainHolder};
 use super::rows::{self, ZoneRow};
 use super::secrets::TokenKey;
 use super::state::{State, part, second};
-use crate::model::{Account, Host, Key, Lease, Name, Served, Ttl};
-use crate::packed::{NewTable, Pairs};
-use crate::store::{IMPORTED, Rows, StoreError};
+use crate::model::{Account, AccountName, Host, Key, Lease, Name, Presence, Served, Ttl};
+use crate::packed::{Finder, NewTable, Pairs};
+use crate::store::{IMPORTED, Reader, StoreError};
 
 /// What a store holds at a start.
 pub(super) struct Loaded {
@@ -20,14 +21,19 @@ pub(super) struct Loaded {
     pub imported: bool,
 }
 
-/// A state that is being filled. Tables are filled one after the other, since
-/// the rows of hosts have the numbers of accounts, and those of keys the
-/// numbers of hosts.
-struct Loading {
+/// A state that is being filled: every row is read but history, in the order
+/// of their keys. Tables are filled one after the other, since the rows of
+/// hosts have the numbers of accounts, and those of keys the numbers of hosts.
+pub(super) struct Loading {
     state: State,
+    token_key: Option<TokenKey>,
+    served: Served,
+    imported: bool,
     accounts: Option<NewTable>,
     hosts: Option<NewTable>,
     keys: NewTable,
+    /// Where the hosts are, while keys are read.
+    finder: Finder,
     by_owner: Vec<(u32, u32)>,
     /// The members of sites: their routers' names, and they.
     members: Vec<(Name, u32)>,
@@ -39,35 +45,76 @@ struct Loading {
     odd_accounts: Vec<Account>,
     odd_hosts: Vec<Host>,
     zones: BTreeMap<Name, ZoneRow>,
+    /// Whom the host or key before belongs to: mostly this one's, too.
+    account: Option<KnownAccount>,
+    /// A name in wire form and a row, while they are made.
+    name: Vec<u8>,
+    row: Vec<u8>,
 }
 
-/// Reads every row but history, in the order of their keys. `None` for the
-/// state: the store is new.
-pub(super) fn load(rows: Rows<'_>, lease: Lease, ttl: Ttl) -> Result<Loaded, StoreError> {
-    let mut token_key = None;
-    let mut loaded = Loaded { state: None, served: Served(0), imported: false };
-    let mut loading = Loading::new(lease, ttl);
-    for row in rows {
-        let (key, value) = row?;
-        match key.as_str() {
-            rows::TOKEN_KEY => token_key = Some(rows::read_token_key(&key, &value)?),
-            rows::SERVED => loaded.served = rows::read_served(&key, &value)?,
-            IMPORTED => loaded.imported = true,
-            _ => loading.read(&key, &value)?,
-        }
+/// An account, as rows name it and as it is held.
+struct KnownAccount {
+    name: AccountName,
+    hash: u32,
+    number: Option<u32>,
+}
+
+impl KnownAccount {
+    fn held(&self) -> Whose<'_> {
+        self.number.map_or(Whose::Name(self.name.as_str().as_bytes()), Whose::Number)
     }
-    loaded.state = token_key.map(|token_key| State { token_key, ..loading.done() });
-    Ok(loaded)
+}
+
+impl Reader for Loading {
+    fn row(&mut self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        if key.starts_with(rows::HISTORY_ROWS) {
+            // Read when somebody asks for it.
+            return Ok(());
+        }
+        if key.starts_with(rows::HOSTS) {
+            self.end_of_accounts();
+            if !self.plain_host(key, value) {
+                self.host(key, rows::read_host(key, value)?);
+            }
+        } else if key.starts_with(rows::KEYS) {
+            self.end_of_hosts();
+            if !self.plain_key(key, value) {
+                self.key(&rows::read_key(key, value)?);
+            }
+        } else if key.starts_with(rows::ACCOUNTS) {
+            let account = rows::read_account(key, value)?;
+            match &mut self.accounts {
+                Some(accounts) if rows::account_key(&account.name) == key => {
+                    accounts.push(&packing::account_row(&account));
+                }
+                _ => self.odd_accounts.push(account),
+            }
+        } else if key.starts_with(rows::ZONES) {
+            let (origin, row) = rows::read_zone(key, value)?;
+            self.zones.insert(origin, row);
+        } else if key == rows::TOKEN_KEY {
+            self.token_key = Some(rows::read_token_key(key, value)?);
+        } else if key == rows::SERVED {
+            self.served = rows::read_served(key, value)?;
+        } else if key == IMPORTED {
+            self.imported = true;
+        }
+        Ok(())
+    }
 }
 
 impl Loading {
-    fn new(lease: Lease, ttl: Ttl) -> Loading {
+    pub fn new(lease: Lease, ttl: Ttl) -> Loading {
         Loading {
             // The key is known when its row was read.
             state: State::new(TokenKey::unknown(), lease, ttl),
+            token_key: None,
+            served: Served(0),
+            imported: false,
             accounts: Some(NewTable::new(packing::name)),
             hosts: Some(NewTable::new(packing::name)),
             keys: NewTable::new(packing::name),
+            finder: Finder::default(),
             by_owner: Vec::new(),
             members: Vec::new(),
             due: Vec::new(),
@@ -76,29 +123,87 @@ impl Loading {
             odd_accounts: Vec::new(),
             odd_hosts: Vec::new(),
             zones: BTreeMap::new(),
+            account: None,
+            name: Vec::new(),
+            row: Vec::new(),
         }
     }
 
-    fn read(&mut self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        if key.starts_with(rows::ACCOUNTS) {
-            let account = rows::read_account(key, value)?;
-            match &mut self.accounts {
-                Some(accounts) if rows::account_key(&account.name) == key => {
-                    accounts.push(&packing::account_row(&account));
-                }
-                _ => self.odd_accounts.push(account),
-            }
-        } else if key.starts_with(rows::HOSTS) {
-            self.end_of_accounts();
-            self.host(key, rows::read_host(key, value)?);
-        } else if key.starts_with(rows::KEYS) {
-            self.end_of_hosts();
-            self.key(&rows::read_key(key, value)?);
-        } else if key.starts_with(rows::ZONES) {
-            let (origin, row) = rows::read_zone(key, value)?;
-            self.zones.insert(origin, row);
+    /// Takes in a host with nothing out of the ordinary; `false`: it may have.
+    fn plain_host(&mut self, key: &str, value: &[u8]) -> bool {
+        let name = key.strip_prefix(rows::HOSTS).unwrap_or_default();
+        let Some(host) = plain::host(value) else { return false };
+        if !plain::name(name, &mut self.name) || !self.knows_account(host.owner) {
+            return false;
         }
-        Ok(())
+        let Some(hosts) = &mut self.hosts else { return false };
+        let due = match host.presence {
+            Presence::Present { heard, .. } => self.state.lease.end(heard).map_or(0, second),
+            _ => 0,
+        };
+        let owner = host.owner.and(self.account.as_ref());
+        let whose = owner.map(KnownAccount::held);
+        let (presence, report) = (host.presence, host.report);
+        let held =
+            HeldHost::plain(&self.name, whose, host.created, presence, report, host.changes, due);
+        self.state.present += usize::from(held.is_present());
+        held.write(&mut self.row);
+        let number = hosts.push(&self.row);
+        if due != 0 {
+            self.due.push((due, number));
+        }
+        if let Some(owner) = owner {
+            self.by_owner.push((owner.hash, number));
+        }
+        true
+    }
+
+    /// Takes in a key without limits; `false`: it may have some.
+    fn plain_key(&mut self, key: &str, value: &[u8]) -> bool {
+        let id = key.strip_prefix(rows::KEYS).unwrap_or_default();
+        let Some(key) = plain::key(value) else { return false };
+        let (holder, hash) = match key.holder {
+            PlainHolder::Host(text) => {
+                if !plain::name(text, &mut self.name) {
+                    return false;
+                }
+                let (hosts, name) = (&self.state.hosts, self.name.as_slice());
+                let hash = hosts.hash(name);
+                let number = self.finder.find(hosts, hash, name);
+                // One that came late, or none.
+                let number = number.or_else(|| hosts.find(name).map(|(number, _)| number));
+                (HeldHolder::Host(number.map_or(Whose::Name(name), Whose::Number)), hash)
+            }
+            PlainHolder::Account(text) => {
+                if !self.knows_account(Some(text)) {
+                    return false;
+                }
+                let Some(account) = &self.account else { return false };
+                (HeldHolder::Account(account.held()), account.hash)
+            }
+        };
+        HeldKey::plain(id, holder, key.digest, key.created).write(&mut self.row);
+        let number = self.keys.push(&self.row);
+        self.by_digest.push((part(&key.digest), number));
+        self.by_holder.push((hash, number));
+        true
+    }
+
+    /// Looks for the account that a row names; `false`: that is no account's
+    /// name in the one spelling. No name is nobody's.
+    fn knows_account(&mut self, text: Option<&str>) -> bool {
+        let Some(text) = text else { return true };
+        if self.account.as_ref().is_some_and(|account| account.name.as_str() == text) {
+            return true;
+        }
+        let Some(name) = text.parse().ok().filter(|name: &AccountName| name.as_str() == text)
+        else {
+            return false;
+        };
+        let number = self.state.accounts.find(text.as_bytes()).map(|(number, _)| number);
+        self.account =
+            Some(KnownAccount { name, hash: self.state.accounts.hash(text.as_bytes()), number });
+        true
     }
 
     fn host(&mut self, key: &str, host: Host) {
@@ -132,7 +237,7 @@ impl Loading {
 
     fn end_of_accounts(&mut self) {
         if let Some(accounts) = self.accounts.take() {
-            self.state.accounts = accounts.done();
+            self.state.accounts = accounts.done().0;
             self.odd_accounts.drain(..).for_each(|account| self.state.put_account(&account));
         }
     }
@@ -140,7 +245,7 @@ impl Loading {
     fn end_of_hosts(&mut self) {
         self.end_of_accounts();
         let Some(hosts) = self.hosts.take() else { return };
-        self.state.hosts = hosts.done();
+        (self.state.hosts, self.finder) = hosts.done();
         self.state.by_owner = Pairs::of(std::mem::take(&mut self.by_owner));
         let members = std::mem::take(&mut self.members);
         let hash = |router: &Name| self.state.hosts.hash(router.wire());
@@ -153,13 +258,15 @@ impl Loading {
         }
     }
 
-    fn done(mut self) -> State {
+    /// What was read. `None` for the state: the store is new.
+    pub fn done(mut self) -> Loaded {
         self.end_of_hosts();
         let mut state = self.state;
-        state.keys = self.keys.done();
+        state.keys = self.keys.done().0;
         state.by_digest = Pairs::of(self.by_digest);
         state.by_holder = Pairs::of(self.by_holder);
         state.unserved = Arc::new(self.zones);
-        state
+        let state = self.token_key.map(|token_key| State { token_key, ..state });
+        Loaded { state, served: self.served, imported: self.imported }
     }
 }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
+use super::octets::{octets, read, write};
 use crate::model::{
     Account, AccountName, Addresses, Host, HostRecord, Key, KeyDigest, KeyId, LastReport, Lease,
     Line, May, Name, Presence, Protocol, RecordType, Served, Site, Timestamp, Ttl,
@@ -154,14 +155,6 @@ pub fn name(row: &[u8]) -> &[u8] {
     postcard::take_from_bytes(row).map_or(&[], |(name, _)| name)
 }
 
-fn octets(value: &impl Serialize) -> Vec<u8> {
-    postcard::to_allocvec(value).expect("a vector takes any octets")
-}
-
-fn read<'a, T: Deserialize<'a>>(row: &'a [u8]) -> T {
-    postcard::from_bytes(row).expect("what was written here is read here")
-}
-
 /// The name of a host in a row.
 pub fn host_name(row: &[u8]) -> Name {
     name_of(name(row))
@@ -177,9 +170,51 @@ impl<'a> HeldHost<'a> {
         read(row)
     }
 
+    /// A host with nothing out of the ordinary: without what few have.
+    pub fn plain(
+        name: &'a [u8],
+        owner: Option<Whose<'a>>,
+        created: Timestamp,
+        presence: Presence,
+        report: Option<LastReport>,
+        changes: u64,
+        due: u32,
+    ) -> HeldHost<'a> {
+        let addresses = match presence {
+            Presence::Present { addresses, .. } => addresses,
+            _ => Addresses::NONE,
+        };
+        HeldHost {
+            name,
+            owner,
+            settings: None,
+            created: created.0,
+            presence: match presence {
+                Presence::Unheard => HeldPresence::Unheard,
+                Presence::Present { addresses, heard } => HeldPresence::Present {
+                    addresses: HeldAddresses::of(addresses),
+                    heard: heard.0,
+                },
+                Presence::Lapsed { since } => HeldPresence::Lapsed(since.0),
+                Presence::Offline { since } => HeldPresence::Offline(since.0),
+            },
+            report: report.map(|report| Report {
+                at: report.at.0,
+                source: match report.source {
+                    None => Source::Unknown,
+                    Some(IpAddr::V4(v4)) if addresses.v4 == Some(v4) => Source::ItsV4,
+                    Some(IpAddr::V6(v6)) if addresses.v6 == Some(v6) => Source::ItsV6,
+                    Some(source) => Source::Other(source),
+                },
+                protocol: report.protocol,
+            }),
+            changes,
+            due,
+        }
+    }
+
     /// A host's row.
     pub fn row(host: &'a Host, owner: Option<Whose<'a>>, due: u32) -> Vec<u8> {
-        let addresses = host.addresses();
         let settings = Settings {
             ttl: host.ttl.map(Ttl::seconds),
             lease: host.lease.map(|lease| match lease {
@@ -201,33 +236,15 @@ impl<'a> HeldHost<'a> {
             prefix: None,
             records: Vec::new(),
         };
-        octets(&HeldHost {
-            name: host.name.wire(),
-            owner,
-            settings: (settings != usual).then_some(settings),
-            created: host.created.0,
-            presence: match host.presence {
-                Presence::Unheard => HeldPresence::Unheard,
-                Presence::Present { addresses, heard } => HeldPresence::Present {
-                    addresses: HeldAddresses::of(addresses),
-                    heard: heard.0,
-                },
-                Presence::Lapsed { since } => HeldPresence::Lapsed(since.0),
-                Presence::Offline { since } => HeldPresence::Offline(since.0),
-            },
-            report: host.last_report.map(|report| Report {
-                at: report.at.0,
-                source: match report.source {
-                    None => Source::Unknown,
-                    Some(IpAddr::V4(v4)) if addresses.v4 == Some(v4) => Source::ItsV4,
-                    Some(IpAddr::V6(v6)) if addresses.v6 == Some(v6) => Source::ItsV6,
-                    Some(source) => Source::Other(source),
-                },
-                protocol: report.protocol,
-            }),
-            changes: host.changes,
-            due,
-        })
+        let Host { name, created, presence, last_report, changes, .. } = host;
+        let plain =
+            HeldHost::plain(name.wire(), owner, *created, *presence, *last_report, *changes, due);
+        octets(&HeldHost { settings: (settings != usual).then_some(settings), ..plain })
+    }
+
+    /// Puts the row in the place of what is there.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        write(self, out);
     }
 
     /// The host, with its owner's name.
@@ -275,6 +292,15 @@ impl<'a> HeldHost<'a> {
             protocol: report.protocol,
         });
         host
+    }
+
+    /// Its addresses, where it has nothing out of the ordinary.
+    pub fn plain_addresses(&self) -> Option<Addresses> {
+        match (&self.settings, &self.presence) {
+            (Some(_), _) => None,
+            (None, HeldPresence::Present { addresses, .. }) => Some(addresses.get()),
+            (None, _) => Some(Addresses::NONE),
+        }
     }
 
     /// The name of its site's router.
@@ -336,6 +362,21 @@ impl HeldAddresses {
 impl<'a> HeldKey<'a> {
     pub fn read(row: &'a [u8]) -> HeldKey<'a> {
         read(row)
+    }
+
+    /// A key without limits.
+    pub fn plain(
+        id: &'a str,
+        holder: HeldHolder<'a>,
+        digest: KeyDigest,
+        created: Timestamp,
+    ) -> HeldKey<'a> {
+        HeldKey { id, holder, digest: digest.0, limits: None, created: created.0 }
+    }
+
+    /// Puts the row in the place of what is there.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        write(self, out);
     }
 
     /// A key's row.

@@ -38,6 +38,8 @@ pub const HISTORY: u64 = 64;
 pub(super) const HOSTS: &str = "host/";
 pub(super) const ACCOUNTS: &str = "account/";
 pub(super) const KEYS: &str = "key/";
+/// Rows of history; they are not read at a start.
+pub(super) const HISTORY_ROWS: &str = "history/";
 pub(super) const ZONES: &str = "zone/";
 pub(super) const SERVED: &str = "meta/served";
 pub(super) const TOKEN_KEY: &str = "meta/token-key";
@@ -416,7 +418,7 @@ pub(super) fn read_zone(key: &str, value: &[u8]) -> Result<(Name, ZoneRow), Stor
 
 /// The keys of a host's history begin with this.
 pub(super) fn history_prefix(host: &Name) -> String {
-    format!("history/{}/", host.without_dot())
+    format!("{HISTORY_ROWS}{}/", host.without_dot())
 }
 
 /// The slot of a host's `count`th change, from 0.

@@ -12,14 +12,14 @@ use tokio::sync::oneshot;
 
 use super::core::{Core, Published, Request, Unavailable};
 use super::heard::Heard;
-use super::load::{Loaded, load};
+use super::load::{Loaded, Loading};
 use super::operate::{known_account, known_host, known_key};
 use super::secrets::{Passwords, Purpose, hashed};
 use super::view;
 use super::{Auth, Command, CommandError, Login, Reply, Settings, State};
 use crate::model::{Grant, KeyId, Name, Now, Served};
 use crate::recent::Recent;
-use crate::store::{self, Engine, Opened, Rows, Store, StoreError, dump};
+use crate::store::{self, Engine, Opened, Store, StoreError, dump};
 use crate::update::{Edited, Edits, Outcome, Update};
 use crate::zone::{Snapshot, Zone};
 
@@ -83,13 +83,13 @@ impl Registry {
         settings: Settings,
         clock: impl FnOnce(Served) -> Clock,
     ) -> Result<Registry, CommandError> {
-        let read = |rows: Rows| load(rows, settings.lease, settings.ttl);
-        let opened = store::open_reading(engine, directory, &read);
-        let (opened, loaded) = opened.map_err(|error| CommandError(error.to_string()))?;
+        let new = || Loading::new(settings.lease, settings.ttl);
+        let opened = store::open_reading(engine, directory, &new);
+        let (opened, loading) = opened.map_err(|error| CommandError(error.to_string()))?;
         for warning in &opened.warnings {
             tracing::error!("{warning}");
         }
-        Registry::begin(opened, loaded, settings, clock)
+        Registry::begin(opened, loading.done(), settings, clock)
     }
 
     /// The same with a store that is open already, which is read once more.
@@ -101,9 +101,10 @@ impl Registry {
         settings: Settings,
         clock: impl FnOnce(Served) -> Clock,
     ) -> Result<Registry, CommandError> {
-        let loaded = load(&mut *opened.store.rows(""), settings.lease, settings.ttl);
-        let loaded = loaded.map_err(|error| CommandError(error.to_string()))?;
-        Registry::begin(opened, loaded, settings, clock)
+        let loading = Loading::new(settings.lease, settings.ttl);
+        let loading = store::read(&*opened.store, loading);
+        let loading = loading.map_err(|error| CommandError(error.to_string()))?;
+        Registry::begin(opened, loading.done(), settings, clock)
     }
 
     fn begin(

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::command::CommandError;
 use super::draft::Draft;
+use super::packing::HeldHost;
 use super::rows::ZoneRow;
 use super::settings::Settings;
 use super::shown::Shown;
 use super::state::{ServedZone, State};
-use crate::model::{Name, Serial};
-use crate::zone::{Snapshot, Zone};
+use crate::model::{Host, Name, Serial};
+use crate::zone::{Filling, Snapshot, Zone};
 
 /// How far a zone's serial is raised when the store was lost and the dump is
 /// served instead: further than any zone came since the dump was written.
@@ -56,8 +57,6 @@ impl Draft {
             }
             by_origin.insert(zone.origin().clone(), Arc::new(zone));
         }
-        self.refuse_conflicts(&by_origin)?;
-
         let mut rows: BTreeMap<Name, ZoneRow> = (*self.state.unserved).clone();
         rows.extend(self.state.zones.iter().map(|(name, served)| (name.clone(), served.row)));
         let mut served = BTreeMap::new();
@@ -84,7 +83,7 @@ impl Draft {
         let count = served.len();
         self.state.zones = Arc::new(served);
         self.state.unserved = Arc::new(rows);
-        self.snapshot = self.render(settings);
+        self.snapshot = self.render(settings)?;
         let mut report = format!("zones served: {count}, new or changed: {changed}");
         if gone > 0 {
             report += &format!(
@@ -103,55 +102,81 @@ impl Draft {
     }
 
     /// Everything rendered afresh.
-    fn render(&self, settings: &Settings) -> Snapshot {
+    ///
+    /// # Errors
+    /// When a fixed record stands where a host is.
+    fn render(&self, settings: &Settings) -> Result<Snapshot, CommandError> {
         let zones: Vec<(&Zone, Serial)> =
             self.state.zones.values().map(|served| (&*served.zone, served.row.serial)).collect();
-        let mut snapshot = Snapshot::new(&zones, settings.identity.clone());
-        for host in self.state.hosts() {
-            let addresses = host.addresses();
-            let is_shown = !(addresses.is_empty() && host.records.is_empty());
-            if !is_shown || self.state.zone_of(&host.name).is_none() {
+        let mut filling = Filling::new(Snapshot::new(&zones, settings.identity.clone()));
+        let ttl = self.state.ttl.seconds();
+        let mut conflicts = Conflicts::default();
+        let mut others = Vec::new();
+        for (number, row) in self.state.hosts.iter() {
+            let held = HeldHost::read(row);
+            // Nearly all of them: where nothing else is, nothing is in the way.
+            if let Some(addresses) = held.plain_addresses()
+                && filling.is_free(held.name)
+            {
+                if !addresses.is_empty() {
+                    filling.add(held.name, addresses, ttl);
+                }
                 continue;
             }
-            let ttl = self.state.ttl_of(&host).seconds();
-            if host.records.is_empty() {
-                snapshot.set_host(&host.name, addresses, ttl, host.wildcard);
-            } else {
-                Shown::of(&host, ttl).publish(&Shown::default(), &mut snapshot);
+            let Some(host) = self.state.host_numbered(number) else { continue };
+            let Some((_, served)) = self.state.zone_of(&host.name) else { continue };
+            match refused(&served.zone, &host) {
+                Some(why) => conflicts.add(why),
+                None => others.push(number),
             }
         }
-        snapshot
+        conflicts.none()?;
+        let mut snapshot = filling.done();
+        for host in others.into_iter().filter_map(|number| self.state.host_numbered(number)) {
+            let addresses = host.addresses();
+            let ttl = self.state.ttl_of(&host).seconds();
+            if !host.records.is_empty() {
+                Shown::of(&host, ttl).publish(&Shown::default(), &mut snapshot);
+            } else if !addresses.is_empty() {
+                snapshot.set_host(&host.name, addresses, ttl, host.wildcard);
+            }
+        }
+        Ok(snapshot)
+    }
+}
+
+/// Why a host cannot be, if it cannot: a fixed record and a host cannot have
+/// the same name.
+fn refused(zone: &Zone, host: &Host) -> Option<String> {
+    let mut records = host.records.iter().filter(|record| record.name != host.name);
+    let refused = zone.refuses_host(&host.name, host.wildcard);
+    refused.or_else(|| records.find_map(|record| zone.refuses_host(&record.name, false)))
+}
+
+/// Hosts that stand in the way of a zone file.
+#[derive(Default)]
+struct Conflicts {
+    told: Vec<String>,
+    more: usize,
+}
+
+impl Conflicts {
+    fn add(&mut self, why: String) {
+        if self.told.len() < CONFLICTS_SHOWN {
+            self.told.push(why);
+        } else {
+            self.more += 1;
+        }
     }
 
-    /// A fixed record and a host cannot have the same name.
-    fn refuse_conflicts(&self, zones: &BTreeMap<Name, Arc<Zone>>) -> Result<(), CommandError> {
-        let mut conflicts = Vec::new();
-        let mut more = 0;
-        for host in self.state.hosts() {
-            let mut origin = Some(host.name.clone());
-            while let Some(name) = &origin
-                && !zones.contains_key(name)
-            {
-                origin = name.parent();
-            }
-            let Some(zone) = origin.and_then(|origin| zones.get(&origin)) else { continue };
-            let records = || host.records.iter().filter(|record| record.name != host.name);
-            let refused = zone.refuses_host(&host.name, host.wildcard);
-            let refused = refused
-                .or_else(|| records().find_map(|record| zone.refuses_host(&record.name, false)));
-            match refused {
-                Some(why) if conflicts.len() < CONFLICTS_SHOWN => conflicts.push(why),
-                Some(_) => more += 1,
-                None => {}
-            }
-        }
-        if conflicts.is_empty() {
+    fn none(mut self) -> Result<(), CommandError> {
+        if self.told.is_empty() {
             return Ok(());
         }
-        conflicts.sort();
-        if more > 0 {
-            conflicts.push(format!("… and {more} more"));
+        self.told.sort();
+        if self.more > 0 {
+            self.told.push(format!("… and {} more", self.more));
         }
-        Err(CommandError(conflicts.join("\n")))
+        Err(CommandError(self.told.join("\n")))
     }
 }
