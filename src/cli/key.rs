@@ -1,10 +1,12 @@
 //! `truename key …`
 
+use std::time::Duration;
+
 use clap::{ArgGroup, Subcommand};
 use ipnet::IpNet;
 
 use super::args::name;
-use crate::model::{AccountName, Holder, KeyId, May, Name};
+use crate::model::{AccountName, Holder, KeyId, Lease, May, Name};
 use crate::registry::{Command, Purpose};
 
 #[derive(Debug, Subcommand)]
@@ -31,6 +33,19 @@ pub enum KeyVerb {
         /// certificates are proved by), record types, with commas
         #[arg(long, value_name = "WHAT", default_value_t)]
         may: May,
+        /// For how long it is good, like 30d [default: never ends]
+        #[arg(long, value_name = "SPAN")]
+        ends: Option<Lease>,
+    },
+    /// Make a new token with the rights of a key, which itself ends later, so
+    /// that its clients can be told one by one
+    Rotate {
+        /// The public number of the old key
+        #[arg(value_parser = id)]
+        key: KeyId,
+        /// For how long the old one is still good, like 7d or 1h; 0: no longer
+        #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = overlap)]
+        overlap: Duration,
     },
     /// Change what a key is limited to; what is not mentioned stays
     #[command(
@@ -59,6 +74,9 @@ pub enum KeyVerb {
         /// What it may change: `addresses`, `acme`, record types, with commas
         #[arg(long, value_name = "WHAT", group = "what")]
         may: Option<May>,
+        /// For how long it is good from now on, like 30d, or `never` ends
+        #[arg(long, value_name = "SPAN", group = "what")]
+        ends: Option<Lease>,
     },
     /// Show the secret by which a key signs: DNS messages, or updates over
     /// plain HTTP
@@ -97,20 +115,23 @@ impl KeyVerb {
     /// What the server is asked.
     pub fn command(self) -> Command {
         match self {
-            KeyVerb::Add { host, account, only, from, label, may } => Command::KeyAdd {
+            KeyVerb::Add { host, account, only, from, label, may, ends } => Command::KeyAdd {
                 holder: holder(host, account).expect("clap asks for the one or the other"),
                 hosts: only,
                 networks: from,
                 label,
                 may,
+                ends,
             },
-            KeyVerb::Set { key, only, any_host, from, from_anywhere, label, may } => {
+            KeyVerb::Rotate { key, overlap } => Command::KeyRotate { id: key, overlap },
+            KeyVerb::Set { key, only, any_host, from, from_anywhere, label, may, ends } => {
                 Command::KeySet {
                     id: key,
                     hosts: (any_host || !only.is_empty()).then_some(only),
                     networks: (from_anywhere || !from.is_empty()).then_some(from),
                     label,
                     may,
+                    ends,
                 }
             }
             KeyVerb::Secret { key, purpose } => Command::KeySecret { id: key, purpose },
@@ -130,6 +151,17 @@ fn purpose(text: &str) -> Result<Purpose, &'static str> {
         "tsig" => Ok(Purpose::Tsig),
         "signed" => Ok(Purpose::Signed),
         _ => Err("say `tsig` or `signed`"),
+    }
+}
+
+/// How long two keys are good beside each other.
+fn overlap(text: &str) -> Result<Duration, String> {
+    match text.parse::<Lease>() {
+        _ if text == "0" => Ok(Duration::ZERO),
+        Ok(Lease::For(span)) => Ok(span),
+        Ok(Lease::Never) | Err(_) => {
+            Err("say for how long: a number with m, h or d, one minute at least; or 0".into())
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub fn reply(reply: &Reply, now: Timestamp, truename: &str) -> String {
         Reply::Account(view) => account(view),
         Reply::Accounts(views) => accounts(views),
         Reply::KeyAdded(new) => key_added(new),
+        Reply::KeyRotated { new, old, ends_in } => key_rotated(new, old, *ends_in),
         Reply::Key(view) => key(view),
         Reply::Keys(views) => keys(views),
         Reply::Secret { id, purpose, secret } => key_secret(id, *purpose, secret),
@@ -46,6 +47,20 @@ fn key_added(new: &NewKey) -> String {
     let mut text = format!("Key {} is added.\n\n", new.key.id);
     text += &facts(&[("user", user), ("password", new.token.clone())]);
     text += "\nThe password is shown this once; the server keeps no copy of it.\n";
+    text
+}
+
+fn key_rotated(new: &NewKey, old: &KeyId, ends_in: u64) -> String {
+    let end = match ends_in {
+        0 => "has ended".to_owned(),
+        seconds => format!("ends in {}", about(seconds)),
+    };
+    let mut text = key_added(new);
+    let _ = writeln!(
+        text,
+        "The key {old} {end}. Until all its clients have the new password, `truename why` tells \
+         which still use the old one."
+    );
     text
 }
 
@@ -213,6 +228,7 @@ fn key(view: &KeyView) -> String {
         ("may change", view.may.to_string()),
         ("label", if view.label.is_empty() { "-".to_owned() } else { view.label.clone() }),
         ("added", time(view.created)),
+        ("ends", ends(view)),
     ];
     format!("{}\n{}", view.id, facts(&lines))
 }
@@ -230,11 +246,20 @@ fn keys(views: &[KeyView]) -> String {
                 hosts_of(view),
                 networks_of(view),
                 time(view.created),
+                ends(view),
                 view.label.clone(),
             ]
         })
         .collect();
-    table(["KEY", "HOLDER", "HOSTS", "FROM", "ADDED", "LABEL"], &rows)
+    table(["KEY", "HOLDER", "HOSTS", "FROM", "ADDED", "ENDS", "LABEL"], &rows)
+}
+
+fn ends(view: &KeyView) -> String {
+    match view.ends_in {
+        None => "-".to_owned(),
+        Some(0) => "has ended".to_owned(),
+        Some(seconds) => format!("in {}", about(seconds)),
+    }
 }
 
 fn hosts_of(view: &KeyView) -> String {

@@ -29,9 +29,12 @@ pub fn update(
 ) {
     let secrets: Vec<&Secret> = asked.logins.iter().map(|login| &login.secret).collect();
     let (proof, decided) = decided(shared, request, asked, grant, answer);
+    let mut hints = hints(shared, request, asked, &decided);
+    let registry = &shared.registry;
+    hints.extend(grant.and_then(|grant| registry.state().ending_key(grant, registry.now())));
     let note = Entry {
         proof,
-        hints: hints(shared, request, asked, &decided),
+        hints,
         decided,
         protocol: protocol(asked),
         v6: v6(asked),

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountName, Name, RecordType, Timestamp, unmapped};
+use super::{AccountName, Name, RecordType, Served, Timestamp, unmapped};
 
 /// A secret on its way in. Never shown: `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
@@ -112,6 +112,9 @@ pub struct Key {
     /// the digest is nobody's until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign: Option<String>,
+    /// When it ends and proves nothing any more; `None`: it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Served>,
 }
 
 /// What a key may change of the hosts it is good for. Usually addresses, and
@@ -200,6 +203,11 @@ impl From<May> for String {
 }
 
 impl Key {
+    /// Whether it has ended and proves nothing any more.
+    pub fn has_ended(&self, now: Served) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+
     /// Whether the key may be used from this address.
     pub fn allows_source(&self, source: IpAddr) -> bool {
         let source = unmapped(source);

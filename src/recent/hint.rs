@@ -1,6 +1,9 @@
 //! What is odd about a request, and what the owner of the client should do.
 
+use std::borrow::Cow;
+
 use super::Rule;
+use super::rule::span;
 
 /// Something odd about a request, whatever became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,11 @@ pub enum Hint {
     UndeclaredProxy,
     /// Something glued to an address.
     GluedAddress,
+    /// The key that was used ends: it has a successor, or was made for a while.
+    EndingKey {
+        /// In so many seconds.
+        ends_in: u64,
+    },
     /// The same report over and over.
     Loop,
     /// An address that is another one every day.
@@ -33,7 +41,7 @@ impl Hint {
             Hint::LoginPlaceholder => {
                 matches!(rule, Rule::UnknownSecret { .. } | Rule::WrongPassword(_))
             }
-            Hint::HostPlaceholder => !rule.is_before_hosts(),
+            Hint::HostPlaceholder | Hint::EndingKey { .. } => !rule.is_before_hosts(),
             Hint::AddressPlaceholder | Hint::Loop | Hint::Temporary => !rule.is_before_hosts(),
             Hint::NoSource => *rule == Rule::NoAddress,
             Hint::GluedAddress => *rule == Rule::Unreadable,
@@ -65,7 +73,7 @@ impl Hint {
             Hint::LoginPlaceholder => {
                 matches!(rule, Rule::UnknownSecret { .. } | Rule::WrongPassword(_))
             }
-            Hint::Loop | Hint::Temporary => false,
+            Hint::Loop | Hint::Temporary | Hint::EndingKey { .. } => false,
         }
     }
 
@@ -79,8 +87,15 @@ impl Hint {
     }
 
     /// What the owner of the client should do.
-    pub fn advice(self) -> &'static str {
-        match self {
+    pub fn advice(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Hint::EndingKey { ends_in } => {
+                return Cow::Owned(format!(
+                    "it used a key that ends {} after this: write the password of the key's \
+                     successor into the client (`truename key list` shows both)",
+                    span(ends_in)
+                ));
+            }
             Hint::HostPlaceholder => {
                 "the router sent its template for the host (like %h or <domain>) unfilled: write \
                  the host name into its update URL"
@@ -123,6 +138,6 @@ impl Hint {
                  `usev6=ifv6` with a stable address, on Linux the one without `temporary` in `ip \
                  -6 addr`)"
             }
-        }
+        })
     }
 }

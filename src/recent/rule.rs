@@ -45,6 +45,13 @@ pub enum Rule {
         /// Where it came from.
         client: IpAddr,
     },
+    /// The secret is right, but of a key that has ended.
+    EndedKey {
+        /// The key.
+        key: KeyId,
+        /// How many seconds ago.
+        ago: u64,
+    },
     /// The account is blocked by a person.
     AccountBlocked,
     /// Too many slow checks of passwords under way.
@@ -171,6 +178,7 @@ impl Rule {
                 | Rule::WrongPassword(_)
                 | Rule::OtherUser { .. }
                 | Rule::WrongNetwork { .. }
+                | Rule::EndedKey { .. }
                 | Rule::AccountBlocked
                 | Rule::Busy
                 | Rule::Method(_)
@@ -225,6 +233,9 @@ impl Rule {
             ),
             Rule::WrongNetwork { key, client } => {
                 format!("credentials: the key {key} may not be used from {client}")
+            }
+            Rule::EndedKey { key, ago } => {
+                format!("credentials: the key {key} ended {} ago", span(*ago))
             }
             Rule::AccountBlocked => "credentials: right, but the account is blocked".into(),
             Rule::Busy => "credentials: too many passwords were to be checked at once".into(),
@@ -302,6 +313,10 @@ impl Rule {
             Rule::WrongNetwork { key, client } => format!(
                 "if the client belongs there, allow it: `truename key set {key} --from {client}` \
                  (repeat --from for the networks it has now: `truename key show {key}`)"
+            ),
+            Rule::EndedKey { key, .. } => format!(
+                "write the password of its successor into the client, or let this one go on: \
+                 `truename key set {key} --ends never`"
             ),
             Rule::AccountBlocked | Rule::OwnerBlocked => {
                 "`truename account set ACCOUNT --unblock` lets it in again".into()
@@ -390,6 +405,17 @@ impl Rule {
             }
             Rule::Other { advice, .. } => return advice.map(str::to_owned),
         })
+    }
+}
+
+/// A span in the largest unit that it has two of.
+pub fn span(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{minutes} min"),
+        7200..172_800 => format!("{hours} h"),
+        _ => format!("{days} d"),
     }
 }
 

@@ -170,7 +170,7 @@ fn advice(seen: &Seen, kept: &Kept) -> Vec<String> {
         .collect();
     let kept_hints = hints.iter().filter(|hint| !hints.iter().any(|other| other.covers(**hint)));
     for hint in kept_hints {
-        say(Some(hint.advice().to_owned()));
+        say(Some(hint.advice().into_owned()));
     }
     for decided in &seen.decided {
         if !hints.iter().any(|hint| hint.explains(&decided.rule)) {
@@ -180,7 +180,7 @@ fn advice(seen: &Seen, kept: &Kept) -> Vec<String> {
     let span = kept.last.0.saturating_sub(kept.first.0);
     let kept_still = rules().any(|rule| *rule == Rule::Kept);
     if kept_still && kept.times >= LOOP && span / i64::from(kept.times - 1) < LOOP_GAP {
-        say(Some(Hint::Loop.advice().to_owned()));
+        say(Some(Hint::Loop.advice().into_owned()));
     }
     advice
 }
@@ -194,7 +194,7 @@ pub fn compare(views: &mut [View]) {
             one.host.is_some() && views[at].why.iter().any(|other| other.host == one.host)
         });
         if same_host && is_another_temporary(old, new) {
-            views[at - 1].advice.push(Hint::Temporary.advice().to_owned());
+            views[at - 1].advice.push(Hint::Temporary.advice().into_owned());
         }
     }
 }

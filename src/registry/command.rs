@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Serialize};
@@ -104,6 +105,16 @@ pub enum Command {
         /// What it may change.
         #[serde(default)]
         may: May,
+        /// For how long it is good; for ever where that is not said.
+        #[serde(default)]
+        ends: Option<Lease>,
+    },
+    /// Makes a key with the rights of another, which ends some time later.
+    KeyRotate {
+        /// The other's public number.
+        id: KeyId,
+        /// For how long both are good.
+        overlap: Duration,
     },
     /// Changes what a key is limited to; what is absent stays.
     KeySet {
@@ -118,6 +129,9 @@ pub enum Command {
         /// What it may change.
         #[serde(default)]
         may: Option<May>,
+        /// For how long it is good from now on.
+        #[serde(default)]
+        ends: Option<Lease>,
     },
     /// Shows the secret a key has for one purpose.
     KeySecret {
@@ -274,6 +288,15 @@ pub enum Reply {
     Accounts(Vec<AccountView>),
     /// A new key.
     KeyAdded(NewKey),
+    /// A new key in the place of an old one.
+    KeyRotated {
+        /// The new one.
+        new: NewKey,
+        /// The old one's public number.
+        old: KeyId,
+        /// Seconds until the old one ends.
+        ends_in: u64,
+    },
     /// One key.
     Key(KeyView),
     /// Keys.
@@ -360,6 +383,9 @@ pub struct KeyView {
     pub may: May,
     /// When it was made.
     pub created: Timestamp,
+    /// Seconds until it ends, 0 once it has; `None`: it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_in: Option<u64>,
 }
 
 /// A key just made, with the only copy of its token.

@@ -178,7 +178,7 @@ impl Core {
     /// When time asks for something next.
     pub fn deadline(&self) -> Served {
         let mut next = self.heartbeats_due.min(self.dump_due);
-        if let Some(due) = self.state.next_due() {
+        for due in [self.state.next_due(), self.state.ending.next()].into_iter().flatten() {
             next = next.min(due);
         }
         next.max(self.patience)
@@ -191,7 +191,7 @@ impl Core {
             return false;
         }
         self.take_heard();
-        let done = self.lapse(now).and_then(|()| {
+        let done = self.lapse(now).and_then(|()| self.forget_keys(now)).and_then(|()| {
             if self.heartbeats_due <= now.served { self.write_heartbeats(now) } else { Ok(()) }
         });
         if let Err(error) = done {
@@ -232,6 +232,17 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Removes keys that ended long ago.
+    fn forget_keys(&mut self, now: Now) -> Result<(), StoreError> {
+        let forgotten = self.state.ending.forgotten(now.served);
+        if forgotten.is_empty() {
+            return Ok(());
+        }
+        let mut draft = Draft::new(&self.state, &self.snapshot);
+        forgotten.iter().for_each(|id| draft.remove_key(id));
+        self.commit(draft)
     }
 
     /// Writes renewals down: nobody waits for it. The clock goes with the

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::{Login, Registry, State};
-use crate::model::{AccountName, Grant, Holder, Name};
+use crate::model::{AccountName, Grant, Holder, Name, Served};
 use crate::recent::{Decided, Proof, Rule};
 use crate::update::{Edited, Hosts, Outcome, Policies, Refusal, Report, Said, Update};
 
@@ -13,7 +13,8 @@ impl Registry {
     /// rule that refused them.
     pub fn why_refused(&self, logins: &[Login], hosts: &Hosts, source: IpAddr) -> (Proof, Rule) {
         let state = self.state();
-        let key = logins.iter().find_map(|login| wrong_use(&state, login, source));
+        let now = self.now().served;
+        let key = logins.iter().find_map(|login| wrong_use(&state, login, source, now));
         if let Some((holder, rule)) = key {
             return (Proof::Proved(holder), rule);
         }
@@ -108,9 +109,13 @@ impl Registry {
 }
 
 /// A right secret, used as it may not be.
-fn wrong_use(state: &State, login: &Login, source: IpAddr) -> Option<(Holder, Rule)> {
+fn wrong_use(state: &State, login: &Login, source: IpAddr, now: Served) -> Option<(Holder, Rule)> {
     let key = state.key_by_secret(&login.secret)?;
     let holder = key.holder.clone();
+    if let Some(until) = key.until.filter(|_| key.has_ended(now)) {
+        let ago = now.since(until).as_secs();
+        return Some((holder, Rule::EndedKey { key: key.id, ago }));
+    }
     if !key.allows_source(source) {
         return Some((holder, Rule::WrongNetwork { key: key.id, client: source }));
     }

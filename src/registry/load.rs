@@ -232,6 +232,7 @@ impl Loading {
     fn key(&mut self, key: &Key) {
         let number = self.keys.push(&self.state.key_row(key));
         self.by_digest.push((part(&key.digest), number));
+        self.state.ending.insert(key);
         self.by_holder.push((self.state.holder_hash(&key.holder), number));
     }
 

@@ -33,6 +33,7 @@ mod records;
 mod register;
 mod renewal;
 mod rights;
+mod rotate;
 mod rows;
 mod rows_v1;
 mod secrets;

@@ -33,16 +33,17 @@ impl Draft {
                 self.set_account(name, password, *blocked)
             }
             Command::AccountRemove { name } => self.drop_account(name),
-            Command::KeyAdd { holder, hosts, networks, label, may } => {
+            Command::KeyAdd { holder, hosts, networks, label, may, ends } => {
                 self.check_key(holder, hosts)?;
                 let mut key = self.new_key(holder.clone(), now);
                 key.0.hosts.clone_from(hosts);
                 key.0.networks.clone_from(networks);
                 key.0.label.clone_from(label);
                 key.0.may.clone_from(may);
-                Ok(Reply::KeyAdded(self.add_key(key)))
+                key.0.until = ends.and_then(|ends| ends.end(now.served));
+                Ok(Reply::KeyAdded(self.add_key(key, now)))
             }
-            Command::KeySet { id, hosts, networks, label, may } => {
+            Command::KeySet { id, hosts, networks, label, may, ends } => {
                 let mut key = known_key(&self.state, id)?;
                 if let Some(hosts) = hosts {
                     self.check_key(&key.holder, hosts)?;
@@ -57,13 +58,17 @@ impl Draft {
                 if let Some(may) = may {
                     key.may.clone_from(may);
                 }
-                let view = key_view(&key);
+                if let Some(ends) = ends {
+                    key.until = ends.end(now.served);
+                }
+                let view = key_view(&key, now);
                 self.put_key(key);
                 Ok(Reply::Key(view))
             }
             Command::Import { hosts, dry_run, weak } => {
                 Ok(Reply::Imported(self.import(hosts, *dry_run, *weak, policies, now)))
             }
+            Command::KeyRotate { id, overlap } => self.rotate_key(id, *overlap, now),
             Command::KeyRemove { id } => {
                 known_key(&self.state, id)?;
                 self.remove_key(id);
@@ -132,7 +137,7 @@ impl Draft {
         self.put_settled(host, settings, policies, command_cause(), now);
         let key = key.then(|| {
             let key = self.new_key(Holder::Host(name.clone()), now);
-            self.add_key(key)
+            self.add_key(key, now)
         });
         let host = known_host(&self.state, name)?;
         Ok(Reply::HostAdded { host: host_view(&self.state, &host, now), key })
@@ -315,12 +320,13 @@ impl Draft {
             may: May::default(),
             stamp: 0,
             foreign: None,
+            until: None,
         };
         (key, token.0)
     }
 
-    pub(super) fn add_key(&mut self, (key, token): (Key, String)) -> NewKey {
-        let view = key_view(&key);
+    pub(super) fn add_key(&mut self, (key, token): (Key, String), now: Now) -> NewKey {
+        let view = key_view(&key, now);
         self.put_key(key);
         NewKey { key: view, token }
     }

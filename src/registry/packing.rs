@@ -139,6 +139,7 @@ struct Limits<'a> {
     types: Vec<u16>,
     stamp: u64,
     foreign: Option<&'a str>,
+    until: Option<u64>,
 }
 
 /// An account.
@@ -386,7 +387,8 @@ impl<'a> HeldKey<'a> {
             && key.label.is_empty()
             && key.may == May::default()
             && key.stamp == 0
-            && key.foreign.is_none();
+            && key.foreign.is_none()
+            && key.until.is_none();
         octets(&HeldKey {
             id: &key.id.0,
             holder,
@@ -400,6 +402,7 @@ impl<'a> HeldKey<'a> {
                 types: key.may.types.iter().map(|rtype| rtype.0).collect(),
                 stamp: key.stamp,
                 foreign: key.foreign.as_deref(),
+                until: key.until.map(|until| until.0),
             }),
             created: key.created.0,
         })
@@ -423,6 +426,7 @@ impl<'a> HeldKey<'a> {
             }),
             stamp: limits.map_or(0, |l| l.stamp),
             foreign: limits.and_then(|l| l.foreign).map(str::to_owned),
+            until: limits.and_then(|l| l.until).map(Served),
         }
     }
 }

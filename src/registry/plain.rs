@@ -247,6 +247,7 @@ mod tests {
             may: May::default(),
             stamp: 0,
             foreign: None,
+            until: None,
         })
     }
 

@@ -62,7 +62,7 @@ impl Draft {
         key.networks = networks.to_vec();
         key.label = REGISTRAR.into();
         key.may = May { addresses: false, acme: false, types: vec![RecordType::TXT] };
-        let key = Some(self.add_key((key, token.0)));
+        let key = Some(self.add_key((key, token.0), now));
         Ok(Reply::HostAdded { host: host_view(&self.state, &host, now), key })
     }
 }

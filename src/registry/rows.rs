@@ -160,6 +160,22 @@ struct KeyV3(
     Option<String>,
 );
 
+/// Version 4 is version 3 with the end of the key at its end; only keys that
+/// end are written in it.
+#[derive(Serialize, Deserialize)]
+struct KeyV4(
+    u8,
+    HolderV2,
+    String,
+    KeyDigest,
+    Timestamp,
+    Option<LimitsV2>,
+    May,
+    u64,
+    Option<String>,
+    Served,
+);
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum HolderV2 {
@@ -376,12 +392,15 @@ pub(super) fn put_key(key: &Key) -> Write {
     let unlimited = key.hosts.is_empty() && key.networks.is_empty() && key.label.is_empty();
     let limits =
         (!unlimited).then(|| LimitsV2(key.hosts.clone(), key.networks.clone(), key.label.clone()));
-    let row = if key.may == May::default() && key.stamp == 0 && key.foreign.is_none() {
-        json(&KeyV2(2, kind, holder, key.digest, key.created, limits))
-    } else {
-        let may = key.may.clone();
-        let foreign = key.foreign.clone();
-        json(&KeyV3(3, kind, holder, key.digest, key.created, limits, may, key.stamp, foreign))
+    let (digest, created, stamp) = (key.digest, key.created, key.stamp);
+    let (may, foreign) = (key.may.clone(), key.foreign.clone());
+    let is_usual = may == May::default() && stamp == 0 && foreign.is_none();
+    let row = match key.until {
+        Some(until) => {
+            json(&KeyV4(4, kind, holder, digest, created, limits, may, stamp, foreign, until))
+        }
+        None if is_usual => json(&KeyV2(2, kind, holder, digest, created, limits)),
+        None => json(&KeyV3(3, kind, holder, digest, created, limits, may, stamp, foreign)),
     };
     Write::Put(key_key(&key.id), row)
 }
@@ -392,7 +411,13 @@ pub(super) fn read_key(key: &str, value: &[u8]) -> Result<Key, StoreError> {
         return Ok(read::<KeyV1>(key, value)?.key(id));
     }
     let (kind, holder, digest, created, limits, may, stamp, foreign);
-    if value.starts_with(b"[3,") {
+    let mut until = None;
+    if value.starts_with(b"[4,") {
+        let end;
+        KeyV4(_, kind, holder, digest, created, limits, may, stamp, foreign, end) =
+            read(key, value)?;
+        until = Some(end);
+    } else if value.starts_with(b"[3,") {
         KeyV3(_, kind, holder, digest, created, limits, may, stamp, foreign) = read(key, value)?;
     } else {
         KeyV2(_, kind, holder, digest, created, limits) = read_v2(key, value)?;
@@ -405,7 +430,7 @@ pub(super) fn read_key(key: &str, value: &[u8]) -> Result<Key, StoreError> {
     };
     let LimitsV2(hosts, networks, label) =
         limits.unwrap_or(LimitsV2(Vec::new(), Vec::new(), String::new()));
-    Ok(Key { id, holder, digest, hosts, networks, label, created, may, stamp, foreign })
+    Ok(Key { id, holder, digest, hosts, networks, label, created, may, stamp, foreign, until })
 }
 
 pub(super) fn put_zone(origin: &Name, row: &ZoneRow) -> Write {
@@ -541,6 +566,10 @@ mod tests {
         let read = read_key("key/abcdefgh", v3.as_bytes()).unwrap();
         assert_eq!((read.may.to_string(), read.stamp), ("acme,TXT".into(), 1_767_225_600_000));
         assert_eq!(put_key(&read), Write::Put("key/abcdefgh".into(), v3.into()));
+        let v4 = format!(r#"[4,"account","ann","{half}",1,null,"addresses,acme",0,null,604800]"#);
+        let read = read_key("key/abcdefgh", v4.as_bytes()).unwrap();
+        assert_eq!(read.until, Some(Served(604_800)));
+        assert_eq!(put_key(&read), Write::Put("key/abcdefgh".into(), v4.into()));
 
         let key = "zone/dyn.example.org";
         let value = r#"{"v":1,"serial":7,"digest":12345678901234567890,"ttl":60}"#;

@@ -108,6 +108,7 @@ impl KeyV1 {
             may: May::default(),
             stamp: 0,
             foreign: None,
+            until: None,
         }
     }
 }

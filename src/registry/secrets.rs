@@ -18,8 +18,8 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
-use super::{CommandError, State, foreign};
-use crate::model::{AccountName, Grant, Holder, Key, KeyDigest, KeyId, May, Name, Secret};
+use super::{CommandError, Registry, State, foreign};
+use crate::model::{AccountName, Grant, Holder, Key, KeyDigest, KeyId, May, Name, Secret, Served};
 
 /// What a client presents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,19 +234,27 @@ impl Passwords {
     }
 
     /// Says what a login proves. Tokens are tried first: they are quick.
-    pub(super) async fn authenticate(&self, state: &State, login: &Login, source: IpAddr) -> Auth {
+    pub(super) async fn authenticate(
+        &self,
+        state: &State,
+        login: &Login,
+        source: IpAddr,
+        now: Served,
+    ) -> Auth {
         if login.secret.0.is_empty() || login.secret.0.len() > MAX_SECRET {
             return Auth::Wrong;
         }
         if let Some(key) = state.key_by_secret(&login.secret) {
             let grant = grant(&key);
-            return match key.allows_source(source) && !state.contradicts(&login.user, &grant) {
+            let may = !key.has_ended(now) && key.allows_source(source);
+            return match may && !state.contradicts(&login.user, &grant) {
                 true => granted(state, grant),
                 false => Auth::Wrong,
             };
         }
         for key in state.foreign_keys(&login.user) {
-            let hash = key.foreign.clone().filter(|_| key.allows_source(source));
+            let may = !key.has_ended(now) && key.allows_source(source);
+            let hash = key.foreign.clone().filter(|_| may);
             let Some(hash) = hash else { continue };
             let secret = login.secret.clone();
             match self.slowly(move || foreign::is_right(&hash, &secret.0)).await {
@@ -266,17 +274,31 @@ impl Passwords {
     }
 }
 
-impl State {
+impl Registry {
     /// The secret a key has for one purpose, and what the key grants; `None`:
-    /// there is no such key, it may not be used from `source`, or its account
-    /// is blocked.
-    pub(super) fn shared_secret(
+    /// there is no such key, it has ended, it may not be used from `source`, or
+    /// its account is blocked.
+    pub fn shared_secret(
         &self,
         id: &KeyId,
         purpose: Purpose,
         source: IpAddr,
     ) -> Option<(Grant, [u8; 32])> {
-        let key = self.key(id).filter(|key| key.allows_source(source))?;
+        self.state().shared_secret(id, purpose, source, self.now().served)
+    }
+}
+
+impl State {
+    /// The same at this moment.
+    fn shared_secret(
+        &self,
+        id: &KeyId,
+        purpose: Purpose,
+        source: IpAddr,
+        now: Served,
+    ) -> Option<(Grant, [u8; 32])> {
+        let may = |key: &Key| !key.has_ended(now) && key.allows_source(source);
+        let key = self.key(id).filter(may)?;
         match granted(self, grant(&key)) {
             Auth::Granted(grant) => Some((grant, self.token_key.shared_secret(id, purpose))),
             _ => None,

@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::packing::{self, HeldHolder, HeldHost, HeldKey, Whose};
+use super::rotate::Ending;
 use super::rows::{self, ZoneRow};
 use super::secrets::TokenKey;
 use crate::model::{
@@ -41,6 +42,8 @@ pub struct State {
     /// entry that comes up early is put back at the right place, so a
     /// renewal costs nothing here and expiry costs O(expired).
     pub(super) due: Pairs,
+    /// Keys that end.
+    pub(super) ending: Ending,
     pub(super) present: usize,
     pub(super) token_key: TokenKey,
     pub(super) lease: Lease,
@@ -67,6 +70,7 @@ impl State {
             by_owner: Pairs::default(),
             by_router: Pairs::default(),
             due: Pairs::default(),
+            ending: Ending::default(),
             present: 0,
             token_key,
             lease,
@@ -405,6 +409,7 @@ impl State {
         let number = self.keys.put(&self.key_row(key));
         self.by_digest.insert(part(&key.digest), number);
         self.by_holder.insert(self.holder_hash(&key.holder), number);
+        self.ending.insert(key);
     }
 
     pub(super) fn key_row(&self, key: &Key) -> Vec<u8> {
@@ -428,6 +433,7 @@ impl State {
         let (number, row) = self.keys.find(id.0.as_bytes())?;
         let key = self.held_key(row);
         self.by_digest.remove(part(&key.digest), number);
+        self.ending.remove(&key);
         self.by_holder.remove(self.holder_hash(&key.holder), number);
         Some(number)
     }
@@ -506,6 +512,7 @@ mod tests {
             may: "acme,TXT".parse().unwrap(),
             stamp: 7,
             foreign: Some("$2a$10$…".into()),
+            until: Some(Served(9)),
         }
     }
 

@@ -17,7 +17,7 @@ use super::operate::{known_account, known_host, known_key};
 use super::secrets::{Passwords, Purpose, hashed};
 use super::view;
 use super::{Auth, Command, CommandError, Login, Reply, Settings, State};
-use crate::model::{Grant, KeyId, Name, Now, Served};
+use crate::model::{Grant, Name, Now, Served};
 use crate::recent::Recent;
 use crate::store::{self, Engine, Opened, Store, StoreError, dump};
 use crate::update::{Edited, Edits, Outcome, Update};
@@ -169,7 +169,7 @@ impl Registry {
     /// Who is asking.
     pub async fn authenticate(&self, login: &Login, source: IpAddr) -> Auth {
         let state = self.state();
-        let auth = self.0.passwords.authenticate(&state, login, source).await;
+        let auth = self.0.passwords.authenticate(&state, login, source, self.now().served).await;
         if let Auth::Granted(Grant { key: Some(id), .. }) = &auth
             && state.key(id).is_some_and(|key| key.foreign.is_some())
         {
@@ -238,18 +238,6 @@ impl Registry {
         answer.await.unwrap_or(Err(Unavailable))
     }
 
-    /// The secret a key has for one purpose, and what the key grants; `None`:
-    /// there is no such key, it may not be used from `source`, or its account
-    /// is blocked.
-    pub fn shared_secret(
-        &self,
-        id: &KeyId,
-        purpose: Purpose,
-        source: IpAddr,
-    ) -> Option<(Grant, [u8; 32])> {
-        self.state().shared_secret(id, purpose, source)
-    }
-
     /// The present moment, as the registry has it.
     pub fn now(&self) -> Now {
         (self.0.clock)()
@@ -278,8 +266,12 @@ impl Registry {
                 Ok(Reply::Account(view::account_view(&state, &known_account(&state, &name)?)))
             }
             Command::AccountList => Ok(Reply::Accounts(view::account_list(&state))),
-            Command::KeyShow { id } => Ok(Reply::Key(view::key_view(&known_key(&state, &id)?))),
-            Command::KeyList { holder } => Ok(Reply::Keys(view::key_list(&state, holder.as_ref()))),
+            Command::KeyShow { id } => {
+                Ok(Reply::Key(view::key_view(&known_key(&state, &id)?, now)))
+            }
+            Command::KeyList { holder } => {
+                Ok(Reply::Keys(view::key_list(&state, holder.as_ref(), now)))
+            }
             Command::KeySecret { id, purpose } => {
                 let key = known_key(&state, &id)?;
                 let secret = state.token_key.shared_secret(&key.id, purpose);

@@ -26,11 +26,11 @@ pub(super) fn end_in(records: &[HostRecord], now: Now) -> Vec<Option<u64>> {
     records.iter().map(|record| record.until.map(left)).collect()
 }
 
-/// The public numbers of somebody's keys, in order.
+/// The public numbers of somebody's keys, in order; those that end come last.
 fn key_ids(state: &State, holder: &Holder) -> Vec<KeyId> {
-    let mut ids: Vec<KeyId> = state.keys_of(holder).map(|key| key.id).collect();
-    ids.sort_unstable();
-    ids
+    let mut keys: Vec<Key> = state.keys_of(holder).collect();
+    keys.sort_unstable_by(|a, b| (a.until.is_some(), &a.id).cmp(&(b.until.is_some(), &b.id)));
+    keys.into_iter().map(|key| key.id).collect()
 }
 
 /// The hosts of one owner or of all, in one zone or in all, in the order of
@@ -73,16 +73,16 @@ pub(super) fn account_list(state: &State) -> Vec<AccountView> {
 }
 
 /// Every key or somebody's, in the order of numbers.
-pub(super) fn key_list(state: &State, holder: Option<&Holder>) -> Vec<KeyView> {
+pub(super) fn key_list(state: &State, holder: Option<&Holder>, now: Now) -> Vec<KeyView> {
     let mut keys: Vec<Key> = match holder {
         Some(holder) => state.keys_of(holder).collect(),
         None => state.keys().collect(),
     };
     keys.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-    keys.iter().map(key_view).collect()
+    keys.iter().map(|key| key_view(key, now)).collect()
 }
 
-pub(super) fn key_view(key: &Key) -> KeyView {
+pub(super) fn key_view(key: &Key, now: Now) -> KeyView {
     KeyView {
         id: key.id.clone(),
         holder: key.holder.clone(),
@@ -91,6 +91,7 @@ pub(super) fn key_view(key: &Key) -> KeyView {
         label: key.label.clone(),
         may: key.may.clone(),
         created: key.created,
+        ends_in: key.until.map(|until| until.since(now.served).as_secs()),
     }
 }
 

@@ -16,6 +16,8 @@
 //! | `> edit NAME [only-if NAME TYPE] [add/remove NAME TYPE DATA] [may WHAT]` | changes of records by the host's key |
 //! | `> remove NAME` | the host is removed |
 //! | `> key NAME [of A] [from NET…] [only HOST…]` | a key; NAME is what the script calls it |
+//! | `> rotate NAME NEW [for SPAN]` | a key's successor, called NEW; the key itself is good for SPAN more |
+//! | `> keys` | how many keys there are, and in how many seconds those end that do |
 //! | `> get/post/head PATH [as U] [with KEY] [from IP]` | an update; U alone logs in with U's own key |
 //! | `> dig NAME TYPE` | a question |
 //! | `> wait SPAN`, `> down SPAN` | time passes, with the server up or down |
@@ -32,7 +34,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use truename::model::{Addresses, Cause, Grant, Holder, Lease, May, Name, Protocol};
+use truename::model::{Addresses, Cause, Grant, Holder, KeyId, Lease, May, Name, Protocol};
 use truename::registry::{Command, HostSettings, Reply, SiteSetting};
 use truename::store::Engine;
 use truename::update::{Edit, Edits, Hosts, RecordChange, Report, Requirement, Said, Update};
@@ -52,6 +54,7 @@ ns1 3600 A   192.0.2.53
 struct Play {
     world: World,
     tokens: HashMap<String, String>,
+    keys: HashMap<String, KeyId>,
     default_zone: bool,
 }
 
@@ -86,8 +89,12 @@ fn scenarios() {
 
 /// The script with what was seen in place of what stood there.
 fn play(script: &str, engine: Engine) -> String {
-    let mut play =
-        Play { world: World::new(engine, ZONE), tokens: HashMap::new(), default_zone: true };
+    let mut play = Play {
+        world: World::new(engine, ZONE),
+        tokens: HashMap::new(),
+        keys: HashMap::new(),
+        default_zone: true,
+    };
     let mut seen = String::new();
     let mut lines = script.lines().peekable();
     let mut started = false;
@@ -189,6 +196,9 @@ impl Play {
             ("edit", [host, what @ ..]) => Ok(self.edit_as(host, what)),
             ("remove", [name]) => self.command(Command::HostRemove { name: name.parse().unwrap() }),
             ("key", [name, limits @ ..]) => self.key(name, limits),
+            ("rotate", [name, new]) => self.rotate(name, new, 0),
+            ("rotate", [name, new, "for", span]) => self.rotate(name, new, seconds(span)),
+            ("keys", []) => self.list_keys(),
             ("get" | "post" | "head", [path, how @ ..]) => Ok(self.http(words[0], path, how)),
             ("dig", [name, kind]) => Ok(self.dig(name, kind)),
             ("wait", [span]) => {
@@ -346,16 +356,45 @@ impl Play {
             }
         }
         let holder = holder.expect("a key is somebody's");
-        let command =
-            Command::KeyAdd { holder, hosts, networks, label: String::new(), may: May::default() };
+        let command = Command::KeyAdd {
+            holder,
+            hosts,
+            networks,
+            label: String::new(),
+            may: May::default(),
+            ends: None,
+        };
         match self.world.command(command) {
             Ok(Reply::KeyAdded(key)) => {
+                self.keys.insert(called.to_owned(), key.key.id);
                 self.tokens.insert(called.to_owned(), key.token);
                 Ok(String::new())
             }
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    fn rotate(&mut self, called: &str, new: &str, overlap: u64) -> Result<String, String> {
+        let (id, overlap) = (self.keys[called].clone(), Duration::from_secs(overlap));
+        match self.world.command(Command::KeyRotate { id, overlap }) {
+            Ok(Reply::KeyRotated { new: key, .. }) => {
+                self.keys.insert(new.to_owned(), key.key.id);
+                self.tokens.insert(new.to_owned(), key.token);
+                Ok(String::new())
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string().replace(&self.keys[called].0, called)),
+        }
+    }
+
+    fn list_keys(&self) -> Result<String, String> {
+        let Ok(Reply::Keys(keys)) = self.world.command(Command::KeyList { holder: None }) else {
+            panic!("keys are answered with keys")
+        };
+        let mut ends: Vec<u64> = keys.iter().filter_map(|key| key.ends_in).collect();
+        ends.sort_unstable();
+        Ok(format!("{} keys, ending in {ends:?}", keys.len()))
     }
 
     fn settings(&self, words: &[&str]) -> HostSettings {

@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use crate::model::{Grant, KeyId, Name, Protocol, unmapped};
-use crate::recent::{Decided, Note, Proof, Rule};
+use crate::model::{Grant, Key, KeyId, Name, Protocol, unmapped};
+use crate::recent::{Decided, Hint, Note, Proof, Rule};
 use crate::registry::Registry;
 use crate::tsig::{Tsig, error};
 use crate::update::{Edited, Edits, RecordChange, Requirement};
@@ -50,7 +50,9 @@ impl Heard<'_> {
             };
             decided.push(Decided { host: None, rule });
         }
-        self.note(Proof::Proved(grant.holder.clone()), decided, || told(grant, edits));
+        let hints = state.ending_key(grant, self.registry.now());
+        let proof = Proof::Proved(grant.holder.clone());
+        self.note_with(proof, decided, hints, || told(grant, edits));
     }
 
     /// An UPDATE that is at fault before anything is decided, or asks for
@@ -119,7 +121,11 @@ impl Heard<'_> {
     pub fn bad(&self, tsig: &Tsig, key: Option<KeyId>, fault: u16) {
         let state = self.registry.state();
         let key = key.and_then(|id| state.key(&id));
+        let now = self.registry.now().served;
         let rule = match &key {
+            Some(Key { id, until: Some(until), .. }) if *until <= now => {
+                Rule::EndedKey { key: id.clone(), ago: now.since(*until).as_secs() }
+            }
             Some(key) if !key.allows_source(self.source) => {
                 Rule::WrongNetwork { key: key.id.clone(), client: self.source }
             }
@@ -148,6 +154,16 @@ impl Heard<'_> {
     }
 
     fn note(&self, proof: Proof, decided: Vec<Decided>, request: impl FnOnce() -> String) {
+        self.note_with(proof, decided, None, request);
+    }
+
+    fn note_with(
+        &self,
+        proof: Proof,
+        decided: Vec<Decided>,
+        hint: Option<Hint>,
+        request: impl FnOnce() -> String,
+    ) {
         let recent = self.registry.recent();
         let client = unmapped(self.source);
         let note = Note {
@@ -157,7 +173,7 @@ impl Heard<'_> {
             client,
             proof,
             decided,
-            hints: Vec::new(),
+            hints: hint.into_iter().collect(),
             v6: None,
             answer: word(self.rcode),
             // But for its id, which is another one each time.

@@ -10,7 +10,7 @@ use super::super::remember::Entry;
 use super::super::{Shared, language};
 use super::{Parameters, Source, meant};
 use crate::model::{Grant, Protocol};
-use crate::recent::{Decided, Proof, Rule};
+use crate::recent::{Decided, Hint, Proof, Rule};
 use crate::signed::{Answer, Status, Update};
 
 /// A message that is refused unsigned, and what decided.
@@ -30,7 +30,8 @@ const MALFORMED: Rule = Rule::Other {
 };
 
 const KEY: Rule = Rule::Other {
-    words: "key: there is none of this number, or not for use from there, or it is blocked",
+    words: "key: there is none of this number, or it has ended, or is not for use from there, or is \
+            blocked",
     advice: Some(
         "`truename host show HOST` tells the number of its key; `truename host show HOST \
          --settings signed` prints a client with number and secret filled in",
@@ -66,7 +67,13 @@ pub fn refused(shared: &Shared, head: &Parts, message: &[u8], source: Source, re
         }
     };
     let decided = vec![Decided { host: None, rule }];
-    take(shared, head, message, source, Said { proof, decided, v6: None, status, text: said });
+    take(
+        shared,
+        head,
+        message,
+        source,
+        Said { proof, hint: None, decided, v6: None, status, text: said },
+    );
 }
 
 /// Remembers an update and its answer.
@@ -109,11 +116,13 @@ pub fn answered(
     };
     let text = answer.in_words();
     let proof = Proof::Proved(grant.holder.clone());
-    take(shared, head, message, source, Said { proof, decided, v6, status, text: &text });
+    let hint = shared.registry.state().ending_key(grant, shared.registry.now());
+    take(shared, head, message, source, Said { proof, hint, decided, v6, status, text: &text });
 }
 
 struct Said<'a> {
     proof: Proof,
+    hint: Option<Hint>,
     decided: Vec<Decided>,
     v6: Option<std::net::Ipv6Addr>,
     status: StatusCode,
@@ -139,7 +148,7 @@ fn take(shared: &Shared, head: &Parts, message: &[u8], source: Source, said: Sai
     let entry = Entry {
         proof: said.proof,
         decided: said.decided,
-        hints: Vec::new(),
+        hints: said.hint.into_iter().collect(),
         protocol: Some(Protocol::Signed),
         v6: said.v6,
         secrets: &[],

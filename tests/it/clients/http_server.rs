@@ -102,6 +102,7 @@ async fn hosts(registry: &Registry) -> HashMap<&'static str, String> {
             networks: vec![],
             label: String::new(),
             may: May::default(),
+            ends: None,
         };
         if let Reply::KeyAdded(key) = ask(command).await {
             tokens.insert(label, key.token);

@@ -99,7 +99,14 @@ impl Server {
             false => Holder::Account(holder.parse().unwrap()),
         };
         let (hosts, networks, label) = (vec![], vec![], String::new());
-        let command = Command::KeyAdd { holder, hosts, networks, label, may: may.parse().unwrap() };
+        let command = Command::KeyAdd {
+            holder,
+            hosts,
+            networks,
+            label,
+            may: may.parse().unwrap(),
+            ends: None,
+        };
         let Ok(Reply::KeyAdded(key)) = self.world.command(command) else { panic!("no key") };
         let id = key.key.id;
         let source = Ipv4Addr::LOCALHOST.into();
