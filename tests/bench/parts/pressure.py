@@ -30,7 +30,7 @@ def measure(bench):
     names.write_zone(zone, COUNT)
     ask = bench.compiled("queries.c")
     rows = []
-    for kind in [None, *press.CROWDS]:
+    for kind in [None, "never read"] if bench.smoke else [None, *press.CROWDS]:
         # Anew for each: what memory it took is the pressure's.
         # All questions come from one address: more of them than there would be.
         limits = "exempt = []\nsame = 1000000\nall = 1000000"
@@ -63,13 +63,13 @@ def row(server, kind, ask, rounds, seconds, smoke):
                 turns.append(asked(ask, server, COUNT, seconds, rate=RATE, gso=0, seed=turn))
                 memory.append(machine.memory(server.pid, "Rss"))
                 busy.append(turns[-1]["busy"])
-            for _ in range(NEW):
+            for _ in range(1 if smoke else NEW):
                 waits.append(new_client(server.port))
                 memory.append(machine.memory(server.pid, "Rss"))
     served = [wait for wait in waits if wait is not None]
     p99 = [turn["p99"] for turn in turns]
     cells = [middle([turn["p50"] for turn in turns], "{:.1f}"), middle(p99, "{:.1f}"),
-             f"{sum(turn['lost'] for turn in turns):,}", f"{len(served)} of {NEW}",
+             f"{sum(turn['lost'] for turn in turns):,}", f"{len(served)} of {len(waits)}",
              middle(served, "{:.1f}") if served else "-", f"{before:.1f}", f"{max(memory):.1f}",
              middle(busy, "{:.0%}")]
     return server.name, kind, p99, cells
