@@ -86,6 +86,7 @@ impl Reader for Loading {
             match &mut self.accounts {
                 Some(accounts) if rows::account_key(&account.name) == key => {
                     accounts.push(&packing::account_row(&account));
+                    self.state.passwords += usize::from(account.password.is_some());
                 }
                 _ => self.odd_accounts.push(account),
             }

@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
@@ -56,6 +57,9 @@ const SLOW_CHECKS: usize = 16;
 
 /// Slow hashes under way at once.
 const SLOW_CHECKS_AT_ONCE: usize = 1;
+
+/// A hash like those of passwords, of which nobody knows the password.
+const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5cyBzYWx0IGhlcmU$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What a secret that both sides know is for. A token proves itself by being
 /// sent; these sign, and never are.
@@ -179,6 +183,8 @@ pub(super) struct Passwords {
     remembered: Mutex<HashMap<AccountName, [u8; 32]>>,
     waiting: Semaphore,
     running: Semaphore,
+    /// Slow hashes so far.
+    done: AtomicU64,
 }
 
 /// What a password check says.
@@ -196,6 +202,7 @@ impl Passwords {
             remembered: Mutex::default(),
             waiting: Semaphore::new(SLOW_CHECKS),
             running: Semaphore::new(SLOW_CHECKS_AT_ONCE),
+            done: AtomicU64::new(0),
         }
     }
 
@@ -227,9 +234,28 @@ impl Passwords {
     async fn slowly(&self, is_right: impl FnOnce() -> bool + Send + 'static) -> Checked {
         let Ok(_waiting) = self.waiting.try_acquire() else { return Checked::Busy };
         let Ok(_running) = self.running.acquire().await else { return Checked::Busy };
+        self.done.fetch_add(1, Ordering::Relaxed);
         match tokio::task::spawn_blocking(is_right).await {
             Ok(true) => Checked::Right,
             _ => Checked::Wrong,
+        }
+    }
+
+    /// What a login proves whose user has no password: nothing, but where
+    /// people have passwords, it takes as long to say so. Nobody learns by the
+    /// clock which accounts there are, and which silent hosts.
+    async fn nobody(&self, state: &State, user: &str) -> Auth {
+        let names_somebody = user.parse::<AccountName>().is_ok() || user.parse::<Name>().is_ok();
+        if state.passwords == 0 || !names_somebody {
+            return Auth::Wrong;
+        }
+        let wrong = self.slowly(|| {
+            PasswordHash::new(NOBODYS)
+                .is_ok_and(|hash| Argon2::default().verify_password(b"", &hash).is_ok())
+        });
+        match wrong.await {
+            Checked::Busy => Auth::Busy,
+            Checked::Right | Checked::Wrong => Auth::Wrong,
         }
     }
 
@@ -264,7 +290,7 @@ impl Passwords {
             }
         }
         let Some((account, hash, grant)) = by_password(state, &login.user) else {
-            return Auth::Wrong;
+            return self.nobody(state, &login.user).await;
         };
         match self.check(&account, &hash, &login.secret).await {
             Checked::Right => granted(state, grant),
@@ -275,6 +301,11 @@ impl Passwords {
 }
 
 impl Registry {
+    /// How many secrets were checked by a slow hash since the start.
+    pub fn slow_checks(&self) -> u64 {
+        self.0.passwords.done.load(Ordering::Relaxed)
+    }
+
     /// The secret a key has for one purpose, and what the key grants; `None`:
     /// there is no such key, it has ended, it may not be used from `source`, or
     /// its account is blocked.

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use subtle::ConstantTimeEq;
+
 use super::packing::{self, HeldHolder, HeldHost, HeldKey, Whose};
 use super::rotate::Ending;
 use super::rows::{self, ZoneRow};
@@ -42,6 +44,8 @@ pub struct State {
     /// entry that comes up early is put back at the right place, so a
     /// renewal costs nothing here and expiry costs O(expired).
     pub(super) due: Pairs,
+    /// Accounts with a password.
+    pub(super) passwords: usize,
     /// Keys that end.
     pub(super) ending: Ending,
     pub(super) present: usize,
@@ -70,6 +74,7 @@ impl State {
             by_owner: Pairs::default(),
             by_router: Pairs::default(),
             due: Pairs::default(),
+            passwords: 0,
             ending: Ending::default(),
             present: 0,
             token_key,
@@ -189,11 +194,13 @@ impl State {
         keys.filter(move |key| key.holder == holder)
     }
 
-    /// The key whose token this is.
+    /// The key whose token this is. Which row is looked at depends on the digest,
+    /// which nobody can foretell who does not know the token key; the comparison
+    /// takes as long for any.
     pub(super) fn key_by_secret(&self, secret: &Secret) -> Option<Key> {
         let digest = self.token_key.digest(secret);
         let rows = self.by_digest.with(part(&digest)).map(|number| self.keys.row(number));
-        let row = rows.into_iter().find(|row| HeldKey::read(row).digest == digest.0);
+        let row = rows.into_iter().find(|row| HeldKey::read(row).digest.ct_eq(&digest.0).into());
         row.map(|row| self.held_key(row))
     }
 
@@ -382,6 +389,9 @@ impl State {
 
     /// Adds an account or puts another version in its place.
     pub(super) fn put_account(&mut self, account: &Account) {
+        let before = self.account(&account.name).and_then(|account| account.password);
+        self.passwords -= usize::from(before.is_some());
+        self.passwords += usize::from(account.password.is_some());
         self.accounts.put(&packing::account_row(account));
     }
 
@@ -400,6 +410,7 @@ impl State {
         for key in keys {
             self.keys.put(&HeldKey::row(&key, HeldHolder::Account(Whose::Name(octets))));
         }
+        self.passwords -= usize::from(self.account(name).is_some_and(|a| a.password.is_some()));
         self.accounts.remove(number);
     }
 

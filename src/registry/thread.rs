@@ -48,7 +48,7 @@ pub(super) struct Shared {
     heard: Arc<Heard>,
     store: Arc<dyn Store>,
     pub(super) settings: Settings,
-    passwords: Passwords,
+    pub(super) passwords: Passwords,
     clock: Arc<Clock>,
     started: Served,
     warnings: Mutex<Vec<String>>,

@@ -1,5 +1,6 @@
 //! The one integration crate. Where a test belongs: tests/README.md.
 
+mod access;
 mod acme;
 mod addresses;
 mod answers;

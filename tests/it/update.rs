@@ -1,11 +1,11 @@
 //! DNS UPDATE (RFC 2136), signed.
 
 mod fuzz;
-mod message;
+pub mod message;
 mod peer;
 mod programs;
 mod remembered;
-mod server;
+pub mod server;
 mod sizes;
 mod table;
 mod waiting;

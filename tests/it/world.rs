@@ -249,6 +249,33 @@ impl World {
         Some(self.respond(request, from))
     }
 
+    /// All of an answer: the status, the headers, a blank line, the body.
+    pub fn whole(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+        from: IpAddr,
+    ) -> String {
+        let mut request = Request::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(Body::from(body.to_owned())).unwrap();
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(from, 40_000)));
+        let router = self.running.as_ref().expect("the server runs").1.clone();
+        self.runtime.block_on(async {
+            let (head, body) = router.oneshot(request).await.unwrap().into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            let mut text = format!("{}\n", head.status.as_u16());
+            for (name, value) in &head.headers {
+                text += &format!("{name}: {}\n", value.to_str().unwrap());
+            }
+            text + "\n" + std::str::from_utf8(&body).unwrap()
+        })
+    }
+
     fn respond(&self, mut request: Request<Body>, from: IpAddr) -> (u16, String) {
         request.extensions_mut().insert(ConnectInfo(SocketAddr::new(from, 40_000)));
         let router = self.running.as_ref().expect("the server runs").1.clone();
