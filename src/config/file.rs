@@ -66,6 +66,8 @@ struct File {
     data: PathBuf,
     #[serde(default)]
     store: Engine,
+    #[serde(default)]
+    core_dumps: bool,
     user: Option<Spanned<String>>,
     confine: Option<bool>,
     #[serde(default = "default_zones")]
@@ -224,6 +226,7 @@ impl Reader<'_> {
             file: Some(self.path.to_owned()),
             data: here.join(file.data),
             engine: file.store,
+            core_dumps: file.core_dumps,
             user: file.user.map(|user| self.parsed(&user)).transpose()?,
             confine: file.confine.unwrap_or(true),
             zones: file

@@ -50,6 +50,9 @@ pub struct Config {
     pub engine: Engine,
     /// Whom root becomes once the ports are open; `None`: root stays root.
     pub user: Option<User>,
+    /// Whether a core dump may be written, and a debugger look: there are
+    /// secrets in memory.
+    pub core_dumps: bool,
     /// Whether landlock keeps the server to its own files.
     pub confine: bool,
     /// Zone files, and directories whose `*.zone` files are taken.
@@ -232,6 +235,7 @@ impl Config {
             data: PathBuf::from("data"),
             engine: Engine::default(),
             user: None,
+            core_dumps: false,
             confine: true,
             zones: vec![PathBuf::from("zones/dyn.example.org.zone")],
             policies: HashMap::new(),

@@ -123,7 +123,7 @@ pub struct Found {
 }
 
 /// A host as another program has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Entry {
     /// Its name as it stands there: in full, or a label alone.
     pub name: String,
@@ -149,6 +149,14 @@ pub struct Entry {
     pub networks: Vec<IpNet>,
     /// Whether it proves certificates and has no addresses.
     pub acme_only: bool,
+}
+
+/// Without its secret.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Entry");
+        shown.field("name", &self.name).field("place", &self.place).finish_non_exhaustive()
+    }
 }
 
 /// Reads the files of a program. What they hold is shown to nobody but as

@@ -19,7 +19,7 @@ use crate::recent::View;
 use crate::update::Edit;
 
 /// What an operator asks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
 pub enum Command {
     /// Adds a host, with a key of its own unless told not to.
@@ -266,7 +266,7 @@ mod absent_or_null {
 }
 
 /// What comes back when it went well.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", content = "value", rename_all = "kebab-case")]
 pub enum Reply {
     /// It is done; a sentence for people.
@@ -389,7 +389,7 @@ pub struct KeyView {
 }
 
 /// A key just made, with the only copy of its token.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewKey {
     /// The key.
     pub key: KeyView,

@@ -85,7 +85,7 @@ impl fmt::Debug for Credential {
 }
 
 /// What became of one host of an import.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Imported {
     /// Its name.
     pub name: Name,

@@ -23,6 +23,7 @@ mod explain;
 mod fate;
 mod foreign;
 mod heard;
+mod hidden;
 mod import;
 mod load;
 mod octets;

@@ -29,6 +29,7 @@ mod programs;
 mod promises;
 mod report;
 mod scenarios;
+mod secrets;
 mod signed;
 mod store;
 mod tidy;
