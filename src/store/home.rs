@@ -1,12 +1,49 @@
 //! The data directory: who may use it, and the file operations that are
 //! durable when they return.
 
+use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{Engine, StoreError};
+
+/// What is written down of a store at its start and at its stop: one line, or
+/// two.
+///
+/// ```text
+/// revision 1234
+/// journal 8388608
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// How many groups it had.
+    pub revision: u64,
+    /// How long its journal is, in bytes, if there may be groups that stand
+    /// there alone. After a stop there are none, and the store is whole
+    /// without it.
+    pub journal: Option<u64>,
+}
+
+impl Ready {
+    fn parse(text: &str) -> Option<Ready> {
+        let mut lines = text.trim_end().lines();
+        let revision = lines.next()?.strip_prefix("revision ")?.trim_end().parse().ok()?;
+        let journal = match lines.next() {
+            Some(line) => Some(line.strip_prefix("journal ")?.parse().ok()?),
+            None => None,
+        };
+        lines.next().is_none().then_some(Ready { revision, journal })
+    }
+}
+
+impl fmt::Display for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "revision {}", self.revision)?;
+        self.journal.map_or(Ok(()), |length| writeln!(f, "journal {length}"))
+    }
+}
 
 /// A data directory that is ours alone as long as this value lives.
 pub struct Home {
@@ -64,8 +101,8 @@ impl Home {
         &self.directory
     }
 
-    /// The file that says at which revision a store was last known to be
-    /// whole. Without it nothing was ever acknowledged from that store.
+    /// The file that says what a store was when it was last known to be whole.
+    /// Without it nothing was ever acknowledged from that store.
     fn ready_file(&self, engine: Engine) -> PathBuf {
         match engine {
             Engine::Sled => self.path("sled/READY"),
@@ -73,14 +110,22 @@ impl Home {
         }
     }
 
-    /// The revision a store had at its last start or stop; `None` when nothing
-    /// was ever acknowledged from it.
-    pub fn ready(&self, engine: Engine) -> Result<Option<u64>, StoreError> {
+    /// An engine's journal.
+    pub fn journal_file(&self, engine: Engine) -> PathBuf {
+        match engine {
+            Engine::Sled => self.path("sled/journal"),
+            Engine::Redb => self.path("redb.journal"),
+        }
+    }
+
+    /// What a store was at its last start or stop; `None` when nothing was
+    /// ever acknowledged from it.
+    pub fn ready(&self, engine: Engine) -> Result<Option<Ready>, StoreError> {
         let path = self.ready_file(engine);
         match fs::read_to_string(&path) {
-            Ok(text) => match text.trim().strip_prefix("revision ").map(str::parse) {
-                Some(Ok(revision)) => Ok(Some(revision)),
-                _ => Err(StoreError::Broken(format!(
+            Ok(text) => match Ready::parse(&text) {
+                Some(ready) => Ok(Some(ready)),
+                None => Err(StoreError::Broken(format!(
                     "{} is damaged: it should read `revision` and a number; put `revision 0` there to go on",
                     path.display()
                 ))),
@@ -90,10 +135,10 @@ impl Home {
         }
     }
 
-    /// Writes that revision down.
-    pub fn set_ready(&self, engine: Engine, revision: u64) -> Result<(), StoreError> {
+    /// Writes that down.
+    pub fn set_ready(&self, engine: Engine, ready: Ready) -> Result<(), StoreError> {
         let path = self.ready_file(engine);
-        replace(&path, |file| writeln!(file, "revision {revision}"))
+        replace(&path, |file| write!(file, "{ready}"))
             .map_err(|e| trouble("cannot write", &path, &e))
     }
 
@@ -103,17 +148,34 @@ impl Home {
         let name = engine.name();
         let aside = |n: u32, suffix: &str| self.path(&format!("{name}.{why}-{n}{suffix}"));
         let n = (1..)
-            .find(|&n| !aside(n, "").exists() && !aside(n, ".ready").exists())
+            .find(|&n| !["", ".ready", ".journal"].iter().any(|suffix| aside(n, suffix).exists()))
             .expect("a directory holds fewer than 2^32 files");
         if engine == Engine::Redb {
-            // First the file that says that there is a store: a crash in
-            // between leaves rows that nobody counts on.
+            // Without the file that says that there is a store, what is left
+            // after a crash would be made anew.
+            self.rename_if_there(&self.journal_file(engine), &aside(n, ".journal"))?;
+            // And a crash after it leaves rows that nobody counts on.
             self.rename_if_there(&self.path("redb.ready"), &aside(n, ".ready"))?;
         }
         self.rename_if_there(&self.path(name), &aside(n, ""))?;
         sync_directory(&self.directory)
             .map_err(|e| trouble("cannot write", &self.directory, &e))?;
         Ok(aside(n, ""))
+    }
+
+    /// Renames a journal to `ENGINE.broken-N.journal` in the data directory,
+    /// if there is one, and says where it is now.
+    pub fn set_journal_aside(&self, engine: Engine) -> Result<PathBuf, StoreError> {
+        let aside = (1..)
+            .map(|n: u32| self.path(&format!("{engine}.broken-{n}.journal")))
+            .find(|path| !path.exists())
+            .expect("a directory holds fewer than 2^32 files");
+        let path = self.journal_file(engine);
+        self.rename_if_there(&path, &aside)?;
+        for directory in [path.parent().expect("a file is in a directory"), &self.directory] {
+            sync_directory(directory).map_err(|e| trouble("cannot write", directory, &e))?;
+        }
+        Ok(aside)
     }
 
     fn rename_if_there(&self, from: &Path, to: &Path) -> Result<(), StoreError> {

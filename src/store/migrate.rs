@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::home::Home;
-use super::start::{Failure, Kept, Unread, create, fill, open_whole, refuse_other_engines};
+use super::home::{Home, Ready};
+use super::pending::over;
+use super::start::{Failure, Kept, Unread, create, fill, open_whole, put, refuse_other_engines};
 use super::{Engine, StoreError, Write, dump};
 
 /// A row that an import leaves behind for the first start, which takes it
@@ -28,10 +29,10 @@ pub fn import(engine: Engine, directory: &Path, dump: &Path) -> Result<u64, Stor
     same(&*kept, dump)?;
     let rows = kept.tally().rows;
     // The dump may be older than what was last published from its store.
-    kept.commit(&[Write::Put(IMPORTED.into(), b"true".into())])?;
+    put(&*kept, &[Write::Put(IMPORTED.into(), b"true".into())])?;
     let revision = kept.tally().revision;
     drop(kept);
-    home.set_ready(engine, revision)?;
+    home.set_ready(engine, Ready { revision, journal: None })?;
     Ok(rows)
 }
 
@@ -53,21 +54,28 @@ pub fn migrate(directory: &Path, from: Engine, to: Engine) -> Result<Migrated, S
         return Err(StoreError::Broken(format!("the store is {from} already")));
     }
     let home = Arc::new(Home::claim(directory)?);
-    let Some(revision) = home.ready(from)? else {
+    let Some(ready) = home.ready(from)? else {
         return Err(StoreError::Broken(format!(
             "{} has no store of {from} to migrate",
             directory.display()
         )));
     };
     refuse_other_engines(&home, from, true)?;
-    let (old, Unread) = open_whole(from, &home, revision, Unread).map_err(|failure| match failure {
-        Failure::Stop(error) => error,
-        Failure::Torn(why) => StoreError::Broken(format!(
-            "the store of {from} is broken ({why}); start the server with it once, so that it is restored from the dump, and migrate then"
-        )),
-    })?;
+    let broken = |what: &str, why: &str| {
+        StoreError::Broken(format!(
+            "the {what} of {from} is broken ({why}); start the server with it once, so that it goes on with what is whole, and migrate then"
+        ))
+    };
+    let (old, Unread) =
+        open_whole(from, &home, ready, Unread).map_err(|failure| match failure {
+            Failure::Stop(error) => error,
+            Failure::Torn(why) => broken("store", &why),
+        })?;
+    if let Some(why) = &old.lost {
+        return Err(broken("journal", why));
+    }
     let dump_file = home.path(dump::DUMP_FILE);
-    dump::write(&dump_file, old.rows(""))?;
+    dump::write(&dump_file, over(old.pending.newest(""), old.kept.rows("")))?;
     drop(old);
 
     let new = create(to, &home)?;
@@ -75,7 +83,7 @@ pub fn migrate(directory: &Path, from: Engine, to: Engine) -> Result<Migrated, S
     same(&*new, &dump_file)?;
     let tally = new.tally();
     drop(new);
-    home.set_ready(to, tally.revision)?;
+    home.set_ready(to, Ready { revision: tally.revision, journal: None })?;
     let old = home.set_aside(from, "migrated")?;
     Ok(Migrated { rows: tally.rows, old })
 }

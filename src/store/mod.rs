@@ -8,17 +8,26 @@
 //! | `lock` | held (flock) by the one process that uses the directory |
 //! | `sled/` | the store of the engine sled; what is in it: `sled.rs` |
 //! | `redb`, `redb.ready` | the store of the engine redb; `redb.rs` |
+//! | `sled/journal`, `redb.journal` | the groups that the engine has yet to be given; `journal.rs` |
 //! | `truename.dump` | every row as text; `dump.rs` |
 //! | `ballast` | room kept free for a start on a full disk; `room.rs` |
-//! | `sled.broken-1`, `redb.migrated-1`, … | set aside, never read again, never deleted |
+//! | `sled.broken-1`, `redb.migrated-1`, `sled.broken-1.journal`, … | set aside, never read again, never deleted |
 //!
-//! Each engine keeps one row of its own beside those of its user: how many
-//! groups and rows it holds (`tally.rs`). A start that finds less than was
-//! acknowledged is an error or a restore from the dump, never a first start.
+//! A group goes into the journal, where one fdatasync makes it durable
+//! (`journal.rs`); what reads the store sees it from then on (`pending.rs`),
+//! and a thread gives it to the engine together with others (`journaled.rs`).
+//!
+//! Each engine keeps one row of its own beside those of its user: at which
+//! group it is and how many rows it holds (`tally.rs`). A start that finds less
+//! than was acknowledged is an error or a restore from the dump, never a first
+//! start.
 
 pub mod dump;
 mod home;
+mod journal;
+mod journaled;
 mod migrate;
+mod pending;
 mod redb;
 mod room;
 mod sled;
@@ -80,10 +89,17 @@ pub trait Store: Send + Sync {
     /// and the store goes on; where that cannot be promised (a failed fsync)
     /// the process aborts.
     fn commit(&self, group: &[Write]) -> Result<(), StoreError>;
+
+    /// Whether groups come faster than they can be kept up with, so that soon
+    /// they would have to wait for one another: what nobody waits for does well
+    /// to let the others go first.
+    fn is_behind(&self) -> bool {
+        false
+    }
 }
 
 /// Why a store does not do what it was asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum StoreError {
     /// Another process has it open.
     Locked(PathBuf),
@@ -159,8 +175,8 @@ pub struct Opened {
     /// Whether nothing was ever acknowledged here: the very first start.
     pub new: bool,
     /// Whether the rows come from the dump because the store itself was
-    /// broken or gone: what was acknowledged after the dump is lost, so
-    /// serials must be raised past whatever was published.
+    /// broken or gone, or its journal was: what was acknowledged last is lost,
+    /// so serials must be raised past whatever was published.
     pub restored: bool,
     /// Loud words for the operator: the store was broken and the dump was
     /// taken, say.

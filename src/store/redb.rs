@@ -5,7 +5,8 @@
 //! | name | what |
 //! |---|---|
 //! | `redb` | the database: one table `rows`, key text to value bytes; the row `NUL tally` counts groups and rows |
-//! | `redb.ready` | `revision N`: the store was whole at its Nth group; see `Home::ready` |
+//! | `redb.journal` | groups that are yet to come; `journal.rs` |
+//! | `redb.ready` | `revision N`: the store was whole at its Nth group; see `Ready` |
 //!
 //! redb is durable as it comes (`Durability::Immediate`: write, fdatasync,
 //! then the commit is visible), so its guard is short: the ready file and the
@@ -29,8 +30,8 @@ use ::redb::{
 use super::home::{Home, abort, private, sync_directory, trouble};
 use super::room::allocate;
 use super::start::{Failure, Kept, panic_words};
-use super::tally::{Plan, TALLY_KEY, Tally, plan};
-use super::{Row, See, Store, StoreError, Write};
+use super::tally::{Plan, TALLY_KEY, Tally};
+use super::{Row, See, StoreError};
 
 const ROWS: TableDefinition<&str, &[u8]> = TableDefinition::new("rows");
 
@@ -68,7 +69,7 @@ pub fn create(home: &Home) -> Result<Redb, StoreError> {
     })?;
     sync_directory(home.directory()).map_err(|e| trouble("cannot sync", home.directory(), &e))?;
     let redb = Redb::new(path, database, Tally::default(), wanted);
-    redb.write(&Plan::new())?;
+    redb.write(&Plan::new(), 1)?;
     Ok(redb)
 }
 
@@ -155,34 +156,6 @@ impl Redb {
         Redb { path, database: RwLock::new(Some(database)), tally: Mutex::new(tally), wanted }
     }
 
-    fn write(&self, plan: &Plan) -> Result<(), StoreError> {
-        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        self.ask_for_room().map_err(|e| trouble("cannot write", &self.path, &e))?;
-        self.reopen(&mut database, *tally, *tally)?;
-        let open = database.as_ref().expect("just opened");
-
-        let mut next = *tally;
-        let error = match put(open, plan, &mut next) {
-            Ok(()) => {
-                *tally = next;
-                return Ok(());
-            }
-            Err(error) => error,
-        };
-        // redb takes no more writes after an error, and may or may not have
-        // committed this one.
-        *database = None;
-        if self.reopen(&mut database, *tally, next)? == next {
-            *tally = next;
-            return Ok(());
-        }
-        Err(match error {
-            Error::Io(e) => trouble("redb cannot write", &self.path, &e),
-            other => StoreError::Broken(format!("redb cannot write: {other}")),
-        })
-    }
-
     /// Refuses while the disk has not the room that was missing the last time.
     fn ask_for_room(&self) -> io::Result<()> {
         let wanted = self.wanted.load(Ordering::Relaxed);
@@ -224,9 +197,8 @@ impl Redb {
     }
 }
 
-/// The group as one durable transaction; `tally` is counted on.
+/// The group as one durable transaction; its rows are counted in `tally`.
 fn put(database: &Database, plan: &Plan, tally: &mut Tally) -> Result<(), Error> {
-    tally.revision += 1;
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     {
@@ -243,7 +215,7 @@ fn put(database: &Database, plan: &Plan, tally: &mut Tally) -> Result<(), Error>
     Ok(transaction.commit()?)
 }
 
-impl Store for Redb {
+impl Kept for Redb {
     fn rows<'a>(&'a self, prefix: &str) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let Some(database) = database.as_ref() else {
@@ -287,21 +259,34 @@ impl Store for Redb {
         shown().map_err(|error| unreadable(&error))
     }
 
-    fn commit(&self, group: &[Write]) -> Result<(), StoreError> {
-        if group.is_empty() {
+    fn write(&self, plan: &Plan, revision: u64) -> Result<(), StoreError> {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        self.ask_for_room().map_err(|e| trouble("cannot write", &self.path, &e))?;
+        self.reopen(&mut database, *tally, *tally)?;
+        let open = database.as_ref().expect("just opened");
+
+        let mut next = Tally { revision, ..*tally };
+        let error = match put(open, plan, &mut next) {
+            Ok(()) => {
+                *tally = next;
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        // redb takes no more writes after an error, and may or may not have
+        // committed this one.
+        *database = None;
+        if self.reopen(&mut database, *tally, next)? == next {
+            *tally = next;
             return Ok(());
         }
-        self.write(&plan(group)?)
+        Err(match error {
+            Error::Io(e) => trouble("redb cannot write", &self.path, &e),
+            other => StoreError::Broken(format!("redb cannot write: {other}")),
+        })
     }
-}
 
-fn unreadable(error: &Error) -> StoreError {
-    StoreError::Broken(format!(
-        "redb cannot read its own store: {error}; restart, so that the damage is looked at"
-    ))
-}
-
-impl Kept for Redb {
     fn tally(&self) -> Tally {
         *self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -310,6 +295,12 @@ impl Kept for Redb {
         // A start after a crash writes the page allocator's state: a bit a page.
         fs::metadata(&self.path).map_or(0, |m| m.len() / 256)
     }
+}
+
+fn unreadable(error: &Error) -> StoreError {
+    StoreError::Broken(format!(
+        "redb cannot read its own store: {error}; restart, so that the damage is looked at"
+    ))
 }
 
 /// The file as redb uses it. It is not locked here: the directory is.

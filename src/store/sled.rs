@@ -5,7 +5,8 @@
 //! | name | what |
 //! |---|---|
 //! | `db`, `conf`, `blobs/`, `snap.*` | sled's own |
-//! | `READY` | `revision N`: the store was whole at its Nth group; see `Home::ready` |
+//! | `journal` | groups that are yet to come; `journal.rs` |
+//! | `READY` | `revision N`: the store was whole at its Nth group; see `Ready` |
 //!
 //! One tree. A row is its key and its value; a value longer than [`PART`] goes
 //! on in rows `key NUL n` (`n` big-endian, 16 bit, from 1). The row `NUL tally`
@@ -44,8 +45,8 @@ use ::sled::IVec;
 use super::home::{Home, abort, private, sync_directory, sync_tree, trouble};
 use super::room::Room;
 use super::start::{Failure, Kept, panic_words};
-use super::tally::{Plan, TALLY_KEY, Tally, plan};
-use super::{MAX_KEY, Row, See, Store, StoreError, Write};
+use super::tally::{Plan, TALLY_KEY, Tally};
+use super::{MAX_KEY, Row, See, StoreError};
 
 /// The longest value of a sled row. A leaf has at most 20 rows (16, and what a
 /// merge adds) and becomes a blob above 128 KiB, so key and value together
@@ -86,7 +87,7 @@ pub fn create(home: &Home) -> Result<Sled, StoreError> {
         Failure::Stop(e) => e,
     })?;
     let sled = Sled::new(db, &path, Tally::default())?;
-    sled.write(&Plan::new())?;
+    sled.write(&Plan::new(), 1)?;
     sync_tree(&path).map_err(|e| trouble("cannot sync", &path, &e))?;
     Ok(sled)
 }
@@ -181,36 +182,15 @@ impl Sled {
         Ok(Sled { db, writer: Mutex::new(Writer { tally, room: Room::new(file) }) })
     }
 
-    fn write(&self, plan: &Plan) -> Result<(), StoreError> {
-        // Nothing in the critical section panics half way: sled's panics end
-        // the process there.
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let Writer { tally, room } = &mut *writer;
-        let (batch, next) = self.batch(plan, *tally)?;
-        room.reserve(growth(plan, *tally))
-            .map_err(|e| trouble("cannot write", Path::new("sled/db"), &e))?;
-
-        // From here on an error would leave a group that is perhaps on disk.
-        let written = catch_unwind(AssertUnwindSafe(|| {
-            self.db.apply_batch(batch)?;
-            self.db.flush()
-        }));
-        match written {
-            Ok(Ok(_)) => {}
-            Ok(Err(e)) => abort("sled cannot write", &e),
-            Err(panic) => abort("sled panicked", &panic_words(&*panic)),
-        }
-        if let Err(e) = room.file().sync_data() {
-            abort("fdatasync of sled/db failed", &e);
-        }
-        *tally = next;
-        Ok(())
-    }
-
     /// The group as one batch, and the tally after it.
-    fn batch(&self, plan: &Plan, now: Tally) -> Result<(::sled::Batch, Tally), StoreError> {
+    fn batch(
+        &self,
+        plan: &Plan,
+        revision: u64,
+        now: Tally,
+    ) -> Result<(::sled::Batch, Tally), StoreError> {
         let mut batch = ::sled::Batch::default();
-        let mut next = Tally { revision: now.revision + 1, ..now };
+        let mut next = Tally { revision, ..now };
         for (&key, &value) in plan {
             let old = self.db.get(key).map_err(unreadable)?;
             let mut old = old.map(|first| first.len());
@@ -263,7 +243,7 @@ fn unreadable(error: ::sled::Error) -> StoreError {
     ))
 }
 
-impl Store for Sled {
+impl Kept for Sled {
     fn rows<'a>(&'a self, prefix: &str) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a> {
         let mut rows = Scan::of(self.db.scan_prefix(prefix));
         let next = move || Ok(rows.next()?.map(|(key, value)| (key.to_owned(), value.to_vec())));
@@ -278,11 +258,40 @@ impl Store for Sled {
         Ok(())
     }
 
-    fn commit(&self, group: &[Write]) -> Result<(), StoreError> {
-        if group.is_empty() {
-            return Ok(());
+    fn write(&self, plan: &Plan, revision: u64) -> Result<(), StoreError> {
+        // Nothing in the critical section panics half way: sled's panics end
+        // the process there.
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let Writer { tally, room } = &mut *writer;
+        let (batch, next) = self.batch(plan, revision, *tally)?;
+        room.reserve(growth(plan, *tally))
+            .map_err(|e| trouble("cannot write", Path::new("sled/db"), &e))?;
+
+        // From here on an error would leave a group that is perhaps on disk.
+        let written = catch_unwind(AssertUnwindSafe(|| {
+            self.db.apply_batch(batch)?;
+            self.db.flush()
+        }));
+        match written {
+            Ok(Ok(_)) => {}
+            Ok(Err(e)) => abort("sled cannot write", &e),
+            Err(panic) => abort("sled panicked", &panic_words(&*panic)),
         }
-        self.write(&plan(group)?)
+        if let Err(e) = room.file().sync_data() {
+            abort("fdatasync of sled/db failed", &e);
+        }
+        *tally = next;
+        Ok(())
+    }
+
+    fn tally(&self) -> Tally {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).tally
+    }
+
+    fn start_writes(&self) -> u64 {
+        // A snapshot has about 12 bytes for each page, a page about 8 rows and
+        // up to 10 fragments; and the tail of a segment is written anew.
+        self.tally().rows * 16 + (1 << 20)
     }
 }
 
@@ -349,16 +358,4 @@ fn until_error<T, E>(
         failed = matches!(item, Some(Err(_)));
         item
     })
-}
-
-impl Kept for Sled {
-    fn tally(&self) -> Tally {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).tally
-    }
-
-    fn start_writes(&self) -> u64 {
-        // A snapshot has about 12 bytes for each page, a page about 8 rows and
-        // up to 10 fragments; and the tail of a segment is written anew.
-        self.tally().rows * 16 + (1 << 20)
-    }
 }

@@ -4,13 +4,26 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::home::Home;
+use super::home::{Home, Ready};
+use super::journal::Journal;
+use super::journaled::{Journaled, replay};
+use super::pending::{Over, Pending};
 use super::room::Ballast;
-use super::tally::Tally;
-use super::{Engine, Opened, Row, Store, StoreError, Write, dump, redb, sled};
+use super::tally::{Plan, Tally, plan};
+use super::{Engine, Opened, Row, See, Store, StoreError, Write, dump, redb, sled};
 
 /// An engine's store, as this floor sees it.
-pub trait Kept: Store {
+pub trait Kept: Send + Sync {
+    /// As [`Store::rows`].
+    fn rows<'a>(&'a self, prefix: &str) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a>;
+
+    /// As [`Store::each`].
+    fn each(&self, see: See<'_>) -> Result<(), StoreError>;
+
+    /// As [`Store::commit`], with what a group comes to. The store is at
+    /// `revision` then.
+    fn write(&self, plan: &Plan, revision: u64) -> Result<(), StoreError>;
+
     /// How many groups and rows it has now.
     fn tally(&self) -> Tally;
 
@@ -29,7 +42,7 @@ pub enum Failure {
 /// An open store with all that belongs to it. Fields are dropped in order:
 /// the engine, then the claim on the directory.
 struct Running {
-    kept: Box<dyn Kept>,
+    journaled: Journaled,
     engine: Engine,
     ballast: Ballast,
     home: Arc<Home>,
@@ -106,9 +119,12 @@ pub fn open_reading<R: Reader>(
 
     let mut warnings = Vec::new();
     let mut restored = false;
-    let (kept, reader) = match ready {
-        Some(revision) => match open_whole(engine, &home, revision, new()) {
-            Ok((kept, reader)) => (kept, Some(reader)),
+    let (whole, reader) = match ready {
+        Some(ready) => match open_whole(engine, &home, ready, new()) {
+            Ok((whole, reader)) => {
+                restored = whole.lost.is_some();
+                (mend(whole, engine, &home, &mut warnings)?, Some(reader))
+            }
             Err(Failure::Stop(error)) => return Err(error),
             Err(Failure::Torn(why)) => {
                 warnings.push(format!("THE STORE IS BROKEN ({engine}: {why})."));
@@ -121,16 +137,105 @@ pub fn open_reading<R: Reader>(
             restored = true;
             let kept = create(engine, &home)?;
             fill_from_dump(&*kept, &home, &mut warnings)?;
-            (kept, None)
+            (Whole::new(kept, engine, &home)?, None)
         }
-        None => (create(engine, &home)?, None),
+        None => (Whole::new(create(engine, &home)?, engine, &home)?, None),
     };
-    let reader = reader.map_or_else(|| read(&*kept, new()), Ok)?;
-    home.set_ready(engine, kept.tally().revision)?;
-    ballast.take(kept.start_writes());
+    let journaled = Journaled::start(whole.kept, whole.journal, whole.pending)?;
+    let reader = reader.map_or_else(|| read(&journaled, new()), Ok)?;
+    home.set_ready(engine, journaled.ready())?;
+    ballast.take(journaled.start_writes());
     let is_new = ready.is_none() && !restored;
-    let store = Box::new(Running { kept, engine, ballast, home });
+    let store = Box::new(Running { journaled, engine, ballast, home });
     Ok((Opened { store, new: is_new, restored, warnings }, reader))
+}
+
+/// A store, its journal and what stands only there.
+pub struct Whole {
+    pub kept: Box<dyn Kept>,
+    /// `None`: there is none, or there was no room for it.
+    journal: Option<Journal>,
+    pub pending: Pending,
+    /// Why groups that were acknowledged may be missing, if they may.
+    pub lost: Option<String>,
+}
+
+impl Whole {
+    /// A store that was just made.
+    fn new(kept: Box<dyn Kept>, engine: Engine, home: &Home) -> Result<Whole, StoreError> {
+        if let Some(journal) = Journal::find(home, engine)?
+            && !journal.records(0)?.is_empty()
+        {
+            // Of a store that somebody has taken away.
+            home.set_journal_aside(engine)?;
+        }
+        let journal = Journal::make(home, engine)?;
+        let pending = Pending::new(journal.as_ref(), kept.tally().revision, Vec::new());
+        Ok(Whole { kept, journal, pending, lost: None })
+    }
+
+    /// A store that was there, with what stands in its journal.
+    fn find(
+        kept: Box<dyn Kept>,
+        engine: Engine,
+        home: &Home,
+        ready: Ready,
+    ) -> Result<Whole, StoreError> {
+        let held = kept.tally().revision;
+        let journal = Journal::find(home, engine)?;
+        let mut records = journal.as_ref().map_or(Ok(Vec::new()), |found| found.records(held))?;
+        let together = (held + 1..).zip(&records).take_while(|(n, r)| *n == r.revision).count();
+        let last = held + together as u64;
+        let length = journal.as_ref().map(Journal::size);
+        let lost = match (records.get(together), ready.journal) {
+            (Some(next), _) => Some(format!(
+                "group {} is missing in it, and group {} is there",
+                last + 1,
+                next.revision
+            )),
+            (None, Some(_)) if length.is_none() => Some("it is gone".into()),
+            (None, Some(wanted)) if length != Some(wanted) => {
+                Some(format!("it has {} bytes of {wanted}", length.unwrap_or_default()))
+            }
+            (None, Some(_)) if last < ready.revision => Some(format!(
+                "it ends with group {last}, and group {} was acknowledged",
+                ready.revision
+            )),
+            _ => None,
+        };
+        records.truncate(together);
+        let journal = journal.filter(Journal::is_whole);
+        let pending = Pending::new(journal.as_ref(), held, records);
+        Ok(Whole { kept, journal, pending, lost })
+    }
+}
+
+/// A journal for a store that has none, or none any more: it goes on with what
+/// is whole.
+fn mend(
+    mut whole: Whole,
+    engine: Engine,
+    home: &Home,
+    warnings: &mut Vec<String>,
+) -> Result<Whole, StoreError> {
+    if let Some(why) = &whole.lost {
+        replay(&*whole.kept, &mut whole.pending)?;
+        whole.journal = None;
+        let aside = home.set_journal_aside(engine)?;
+        let revision = whole.pending.revision;
+        warnings.push(format!("THE JOURNAL IS BROKEN ({engine}: {why})."));
+        if aside.exists() {
+            warnings.push(format!("It was set aside as {}.", aside.display()));
+        }
+        warnings.push(format!(
+            "This start uses what is whole, up to group {revision}: WHAT WAS REPORTED AFTER IT IS LOST until the hosts report again."
+        ));
+    }
+    if whole.journal.is_none() {
+        whole.journal = Journal::make(home, engine)?;
+        whole.pending = Pending::new(whole.journal.as_ref(), whole.pending.revision, Vec::new());
+    }
+    Ok(whole)
 }
 
 /// One directory, one store: two would drift apart unseen.
@@ -166,39 +271,45 @@ pub fn create(engine: Engine, home: &Arc<Home>) -> Result<Box<dyn Kept>, StoreEr
 pub fn open_whole<R: Reader>(
     engine: Engine,
     home: &Arc<Home>,
-    revision: u64,
+    ready: Ready,
     reader: R,
-) -> Result<(Box<dyn Kept>, R), Failure> {
+) -> Result<(Whole, R), Failure> {
     let kept: Box<dyn Kept> = match engine {
         Engine::Sled => Box::new(sled::open(home)?),
         Engine::Redb => Box::new(redb::open(home)?),
     };
     let tally = kept.tally();
-    if tally.revision < revision {
+    let whole = Whole::find(kept, engine, home, ready).map_err(Failure::Stop)?;
+    if whole.pending.revision < ready.revision && whole.lost.is_none() {
         return Err(Failure::Torn(format!(
-            "it ends with group {}, and group {revision} was acknowledged",
-            tally.revision
+            "it ends with group {}, and group {} was acknowledged",
+            whole.pending.revision, ready.revision
         )));
     }
     // Both engines panic on some damaged pages; see the note in `sled::start`.
     let counted = catch_unwind(AssertUnwindSafe(|| {
         let mut found = Tally { revision: tally.revision, rows: 0, bytes: 0 };
+        let mut over = Over::new(whole.pending.newest(""));
         let mut reader = Ok(reader);
-        let shown = kept.each(&mut |key, value| {
-            // What the reader had no use for counts too.
-            found.count(key, None, Some(value.len()));
+        let mut take = |key: &str, value: &[u8]| {
             if let Ok(taking) = &mut reader
                 && let Err(error) = taking.row(key, value)
             {
                 reader = Err(error);
             }
+        };
+        let shown = whole.kept.each(&mut |key, value| {
+            // What the reader had no use for counts too.
+            found.count(key, None, Some(value.len()));
+            over.show(key, value, &mut take);
         });
+        over.show_rest(&mut take);
         (found, shown, reader)
     }));
     match counted {
         Ok((_, Err(error), _)) => Err(Failure::Torn(error.to_string())),
         Ok((found, Ok(()), reader)) if found == tally => {
-            reader.map(|reader| (kept, reader)).map_err(Failure::Stop)
+            reader.map(|reader| (whole, reader)).map_err(Failure::Stop)
         }
         Ok((found, Ok(()), _)) => Err(Failure::Torn(format!(
             "it has {} rows of {} bytes where {} of {} were counted",
@@ -214,7 +325,7 @@ fn restore(
     home: &Arc<Home>,
     why: &str,
     warnings: &mut Vec<String>,
-) -> Result<Box<dyn Kept>, StoreError> {
+) -> Result<Whole, StoreError> {
     let dump_file = home.path(dump::DUMP_FILE);
     // The whole dump is read before anything is renamed.
     let readable: Result<(), StoreError> =
@@ -231,7 +342,7 @@ fn restore(
     warnings.push(format!("It was set aside as {}.", aside.display()));
     let kept = create(engine, home)?;
     fill_from_dump(&*kept, home, warnings)?;
-    Ok(kept)
+    Whole::new(kept, engine, home)
 }
 
 fn fill_from_dump(
@@ -259,7 +370,7 @@ const FILL_GROUP: usize = 256 << 10;
 /// Puts rows into a store in groups of some size. A crash in between leaves a
 /// store that is not `READY`.
 pub fn fill(
-    store: &dyn Store,
+    kept: &dyn Kept,
     rows: impl Iterator<Item = Result<Row, StoreError>>,
 ) -> Result<u64, StoreError> {
     let (mut group, mut bytes, mut count) = (Vec::new(), 0, 0);
@@ -269,13 +380,18 @@ pub fn fill(
         count += 1;
         group.push(Write::Put(key, value));
         if bytes >= FILL_GROUP {
-            store.commit(&group)?;
+            put(kept, &group)?;
             group.clear();
             bytes = 0;
         }
     }
-    store.commit(&group)?;
+    put(kept, &group)?;
     Ok(count)
+}
+
+/// A group to an engine that has no journal yet.
+pub fn put(kept: &dyn Kept, group: &[Write]) -> Result<(), StoreError> {
+    kept.write(&plan(group)?, kept.tally().revision + 1)
 }
 
 /// What a panic said.
@@ -289,15 +405,23 @@ pub fn panic_words(panic: &(dyn Any + Send)) -> String {
 
 impl Store for Running {
     fn rows<'a>(&'a self, prefix: &str) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a> {
-        self.kept.rows(prefix)
+        self.journaled.rows(prefix)
+    }
+
+    fn each(&self, see: See<'_>) -> Result<(), StoreError> {
+        self.journaled.each(see)
     }
 
     fn commit(&self, group: &[Write]) -> Result<(), StoreError> {
-        self.kept.commit(group)?;
-        if self.ballast.is_short() && self.kept.tally().revision.is_multiple_of(BALLAST_EVERY) {
-            self.ballast.take(self.kept.start_writes());
+        self.journaled.commit(group)?;
+        if self.ballast.is_short() && self.journaled.revision().is_multiple_of(BALLAST_EVERY) {
+            self.ballast.take(self.journaled.start_writes());
         }
         Ok(())
+    }
+
+    fn is_behind(&self) -> bool {
+        self.journaled.is_behind()
     }
 }
 
@@ -305,6 +429,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         // The later the revision written down, the more a later start can
         // miss; without it the one of the last start stands.
-        let _ = self.home.set_ready(self.engine, self.kept.tally().revision);
+        let ready = self.journaled.stop();
+        let _ = self.home.set_ready(self.engine, ready);
     }
 }

@@ -19,6 +19,7 @@ mod faults_daemon;
 mod fuzz;
 mod http_fuzz;
 mod imported;
+mod journal;
 mod model;
 mod network;
 mod operator;

@@ -14,6 +14,7 @@ use std::process::{Command, Stdio};
 use truename::store::{self, Engine, Store, StoreError, Write};
 
 use crate::crash::{Random, shim, this_test};
+use crate::journal::journal;
 
 #[test]
 fn sled_on_a_full_disk() {
@@ -141,6 +142,21 @@ fn story(engine: Engine, place: &Path) {
     assert!(write(&*store, &mut model, &mut random));
     drop(store);
     compare(&*store::open(engine, &directory).unwrap().store, &model);
+
+    // A store of an earlier version, which has no journal, and no room for
+    // one: it starts, and does without.
+    fs::remove_file(journal(engine, &directory)).unwrap();
+    disk.fill();
+    let opened = store::open(engine, &directory).unwrap();
+    assert_eq!(opened.warnings, Vec::<String>::new());
+    compare(&*opened.store, &model);
+    assert!(!journal(engine, &directory).exists());
+    disk.empty();
+    assert!(write(&*opened.store, &mut model, &mut random), "there is room");
+    drop(opened);
+    let opened = store::open(engine, &directory).unwrap();
+    assert!(journal(engine, &directory).exists());
+    compare(&*opened.store, &model);
     println!(
         "full disk: {engine}: {accepted} groups taken and {refused} refused while it was full"
     );
