@@ -109,6 +109,8 @@ pub(super) struct Core {
     dump_due: Served,
     /// Not before this moment what time asks for is tried again.
     patience: Served,
+    /// What time asks for lets the store catch up first.
+    held_back: bool,
     /// Versions that somebody was still reading when they were replaced. They
     /// are let go here: whoever lets go last takes the version apart, and those
     /// who answer questions have no time for it.
@@ -158,6 +160,7 @@ impl Core {
             heartbeats_due: served.plus(HEARTBEATS_EVERY),
             dump_due: served.plus(DUMP_EVERY),
             patience: served,
+            held_back: false,
             retired: Vec::new(),
         };
         Ok((core, served))
@@ -191,9 +194,10 @@ impl Core {
             return false;
         }
         self.take_heard();
-        let done = self.lapse(now).and_then(|()| self.forget_keys(now)).and_then(|()| {
-            if self.heartbeats_due <= now.served { self.write_heartbeats(now) } else { Ok(()) }
-        });
+        // Updates wait for nothing but their own fsync as long as the store
+        // has room ahead of it: that room is theirs.
+        self.held_back = self.store.is_behind();
+        let done = if self.held_back { Ok(()) } else { self.write_what_is_due(now) };
         if let Err(error) = done {
             tracing::error!("leases and heartbeats wait, for {error}");
             self.patience = now.served.plus(PATIENCE);
@@ -203,6 +207,17 @@ impl Core {
             self.dump_due = now.served.plus(DUMP_EVERY);
         }
         dump
+    }
+
+    fn write_what_is_due(&mut self, now: Now) -> Result<(), StoreError> {
+        self.lapse(now)?;
+        self.forget_keys(now)?;
+        if self.heartbeats_due <= now.served { self.write_heartbeats(now) } else { Ok(()) }
+    }
+
+    /// Whether what time asks for waits for the store to catch up.
+    pub fn is_held_back(&self) -> bool {
+        self.held_back
     }
 
     /// Withdraws hosts whose lease has ended: Changes like any others.

@@ -18,6 +18,7 @@
 mod command;
 mod core;
 mod draft;
+mod dumping;
 mod edit;
 mod explain;
 mod fate;

@@ -1,9 +1,10 @@
 //! The thread that owns the store, and the handle others ask it by.
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -11,6 +12,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use tokio::sync::oneshot;
 
 use super::core::{Core, Published, Request, Unavailable};
+use super::dumping::{Dump, write_dump};
 use super::heard::Heard;
 use super::load::{Loaded, Loading};
 use super::operate::{known_account, known_host, known_key};
@@ -19,7 +21,7 @@ use super::view;
 use super::{Auth, Command, CommandError, Login, Reply, Settings, State};
 use crate::model::{Grant, Name, Now, Served};
 use crate::recent::Recent;
-use crate::store::{self, Engine, Opened, Store, StoreError, dump};
+use crate::store::{self, Engine, Opened, Store};
 use crate::update::{Edited, Edits, Outcome, Update};
 use crate::zone::{Snapshot, Zone};
 
@@ -31,6 +33,9 @@ const GROUP: usize = 256;
 
 /// The longest sleep, so that a clock that was asked too early is asked again.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// How soon what waits for the store to catch up is tried again.
+const CATCH_UP: Duration = Duration::from_millis(10);
 
 /// How long somebody who looks at hosts waits for the thread at most.
 const TAKE_IN: Duration = Duration::from_secs(1);
@@ -52,7 +57,7 @@ pub(super) struct Shared {
     clock: Arc<Clock>,
     started: Served,
     warnings: Mutex<Vec<String>>,
-    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     recent: Recent,
 }
 
@@ -358,7 +363,7 @@ impl Registry {
         &self,
         state: Arc<State>,
         now: Now,
-        file: std::path::PathBuf,
+        file: PathBuf,
     ) -> Result<Reply, CommandError> {
         let store = self.0.store.clone();
         let written = tokio::task::spawn_blocking(move || {
@@ -399,31 +404,18 @@ fn load_zones(settings: &Settings) -> Result<Vec<Zone>, CommandError> {
     })
 }
 
-/// Writes the text dump: the state as it was published, and history.
-fn write_dump(
-    file: &Path,
-    state: &State,
-    store: &dyn Store,
-    served: Served,
-) -> Result<u64, StoreError> {
-    dump::write(file, state.rows(served, store.rows("history/")))
-}
-
 /// The thread: sleeps until something is asked or time asks for something.
 fn run(mut core: Core, jobs: &Receiver<Job>, clock: &Clock, dump: Option<&Path>) {
-    let write = |core: &Core, now: Now| {
-        let Some(file) = dump else { return };
-        let state = core.published().state.load_full();
-        if let Err(error) = write_dump(file, &state, &*core.store(), now.served) {
-            tracing::error!("the dump {} is not written: {error}", file.display());
-        }
-    };
+    let mut dump = Dump::into(dump);
     loop {
         let now = clock();
         if core.advance(now) {
-            write(&core, now);
+            dump.begin(&core, now);
         }
-        let sleep = core.deadline().since(now.served).min(LONGEST_SLEEP);
+        let mut sleep = core.deadline().since(now.served).min(LONGEST_SLEEP);
+        if core.is_held_back() {
+            sleep = sleep.max(CATCH_UP);
+        }
         let mut next = match jobs.recv_timeout(sleep) {
             Ok(job) => Some(job),
             Err(RecvTimeoutError::Timeout) => None,
@@ -459,7 +451,10 @@ fn run(mut core: Core, jobs: &Receiver<Job>, clock: &Clock, dump: Option<&Path>)
                 let now = clock();
                 while core.deadline() <= now.served {
                     if core.advance(now) {
-                        write(&core, now);
+                        dump.begin(&core, now);
+                    }
+                    if core.is_held_back() {
+                        std::thread::sleep(CATCH_UP);
                     }
                 }
                 let _ = reply.send(());
@@ -479,5 +474,8 @@ fn run(mut core: Core, jobs: &Receiver<Job>, clock: &Clock, dump: Option<&Path>)
             break;
         }
     }
-    write(&core, now);
+    // The one of the day may be under way, and older.
+    dump.end();
+    dump.begin(&core, now);
+    dump.end();
 }
