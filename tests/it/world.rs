@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -127,13 +128,16 @@ impl World {
     /// Serves again from what is on the disk at this moment, as after a
     /// kill -9: nothing is told to stop.
     pub fn crash(&mut self) -> Result<(), String> {
-        let taken = tempfile::tempdir().unwrap();
-        let copied = std::process::Command::new("cp")
-            .arg("-a")
-            .arg(self.directory.path().join("data"))
-            .arg(taken.path())
-            .status();
-        assert!(copied.unwrap().success());
+        let data = self.directory.path().join("data");
+        // Threads write there when they see fit, and a copy takes a while: it
+        // is of one moment if nothing was written meanwhile.
+        let taken = super::daemon::until("a quiet moment", Duration::from_secs(60), || {
+            let taken = tempfile::tempdir().unwrap();
+            let before = written(&data);
+            let mut copy = std::process::Command::new("cp");
+            let copied = copy.arg("-a").arg(&data).arg(taken.path()).output().unwrap();
+            (copied.status.success() && written(&data) == before).then_some(taken)
+        });
         self.stop();
         self.directory = taken;
         self.start()
@@ -286,6 +290,20 @@ impl World {
             (status, String::from_utf8(body.to_vec()).unwrap())
         })
     }
+}
+
+/// When each file below a directory was last written.
+fn written(directory: &Path) -> Vec<(PathBuf, Option<SystemTime>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            found.extend(written(&entry.path()));
+        }
+        let changed = entry.metadata().and_then(|metadata| metadata.modified());
+        found.push((entry.path(), changed.ok()));
+    }
+    found.sort();
+    found
 }
 
 /// A store on a disk that can be full or slow. What a real full disk does to each
