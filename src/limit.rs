@@ -23,6 +23,10 @@ const ROW: usize = 8;
 /// Bits of a place that hold the moment, in microseconds: more than a
 /// thousand years. The rest tells the keys of a row apart.
 const MOMENT_BITS: u32 = 46;
+const MOMENT: u64 = (1 << MOMENT_BITS) - 1;
+
+/// Bits that a place's number in its row takes.
+const NUMBER_BITS: u32 = ROW.ilog2();
 
 /// How often, and how much at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +95,7 @@ impl Limiter {
     /// and this one is not counted.
     #[inline]
     pub fn allow(&self, place: Place, rate: Rate, now: Moment) -> bool {
-        let (at, owed) = self.find(place, now);
+        let (at, owed) = self.find(place);
         let start = owed.max(now.micros);
         let allowed = start - now.micros <= rate.interval * (rate.burst - 1);
         if allowed {
@@ -102,14 +106,14 @@ impl Limiter {
 
     /// Whether the next [`Limiter::allow`] would say yes; counts nothing.
     pub fn would_allow(&self, place: Place, rate: Rate, now: Moment) -> bool {
-        let (_, owed) = self.find(place, now);
+        let (_, owed) = self.find(place);
         owed.saturating_sub(now.micros) <= rate.interval * (rate.burst - 1)
     }
 
     /// Counts one more for a key whatever it has had, up to one more than
     /// `rate` allows: for what is known only after it has happened.
     pub fn count(&self, place: Place, rate: Rate, now: Moment) {
-        let (at, owed) = self.find(place, now);
+        let (at, owed) = self.find(place);
         let most = now.micros + rate.interval * rate.burst;
         self.keep(place, at, (owed.max(now.micros) + rate.interval).min(most));
     }
@@ -127,25 +131,26 @@ impl Limiter {
     /// The key's place in its row and its moment; where it has none, the place
     /// of the one that owes least, and zero.
     #[inline]
-    fn find(&self, place: Place, now: Moment) -> (usize, u64) {
+    fn find(&self, place: Place) -> (usize, u64) {
         let row = &self.rows[place.row].0;
-        let (mut least, mut least_owed) = (0, u64::MAX);
         for (at, kept) in row.iter().enumerate() {
             let kept = kept.load(Ordering::Relaxed);
-            let owed = kept & ((1 << MOMENT_BITS) - 1);
-            if kept >> MOMENT_BITS == place.tag && owed > now.micros {
-                return (at, owed);
-            }
-            if owed < least_owed {
-                (least, least_owed) = (at, owed);
+            if kept >> MOMENT_BITS == place.tag {
+                return (at, kept & MOMENT);
             }
         }
-        (least, 0)
+        // Its number behind the moment, so that the least of all is one word.
+        let numbered = row
+            .iter()
+            .zip(0_u64..)
+            .map(|(kept, at)| (kept.load(Ordering::Relaxed) & MOMENT) << NUMBER_BITS | at);
+        let least = numbered.min().unwrap_or(0);
+        (least as usize % ROW, 0)
     }
 
     #[inline]
     fn keep(&self, place: Place, at: usize, owed: u64) {
-        let owed = owed & ((1 << MOMENT_BITS) - 1);
+        let owed = owed & MOMENT;
         self.rows[place.row].0[at].store(place.tag << MOMENT_BITS | owed, Ordering::Relaxed);
     }
 }

@@ -3,8 +3,10 @@
 //! A client's network has a share of the places. Who comes beyond it takes the
 //! place of one of its own; when all places are taken, the network that holds
 //! most gives way, so that a crowd from one place costs the others nothing
-//! until they, too, are as many. Of one network, the connection idle for
-//! longest goes first, then the one busy for longest.
+//! until they, too, are as many. Of one network, the connection goes first that
+//! has got nothing done for longest, idle or in the middle of something: one
+//! that is in earnest is not in the middle of anything for long, and who has
+//! just come would be thrown out for the sake of those who stall.
 //!
 //! A connection says when it begins to wait for a question and when it is in
 //! the middle of one; nothing else. Every few moments a look at all of them
@@ -12,6 +14,7 @@
 //! a timer for each message would cost more than its answer. Whoever must go
 //! has its socket shut down, which ends whatever it is waiting for.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -66,7 +69,7 @@ struct Slot {
     /// `None`: no limit concerns it.
     client: Option<Network>,
     /// In the highest bit whether it is busy, below it the order of its last
-    /// change: whoever has the least gives way first.
+    /// change: whoever has the least there gives way first.
     state: AtomicU64,
 }
 
@@ -231,7 +234,7 @@ impl Held {
     /// One of a client's connections gives way.
     fn evict_of(&mut self, client: Network) {
         let own = self.slots.iter().filter(|(_, slot)| slot.client == Some(client));
-        if let Some((number, _)) = own.min_by_key(|(_, slot)| slot.state()) {
+        if let Some((number, _)) = own.min_by_key(|(_, slot)| since(slot.state())) {
             self.end(*number);
         }
     }
@@ -253,13 +256,18 @@ impl Held {
         }
         let mut order = Vec::with_capacity(self.slots.len());
         for (client, mut crowd) in crowds {
-            crowd.sort_unstable_by(|a, b| b.cmp(a));
+            crowd.sort_unstable_by_key(|(state, _)| Reverse(since(*state)));
             let places = crowd.into_iter().enumerate();
             order.extend(places.map(|(at, one)| (if client.is_some() { at } else { 0 }, one)));
         }
-        order.sort_unstable_by(|(a, one), (b, other)| a.cmp(b).then(other.cmp(one)));
+        order.sort_unstable_by_key(|(at, (state, _))| (*at, Reverse(since(*state))));
         order.into_iter().map(|(_, one)| one).collect()
     }
+}
+
+/// The order of the change that made a state.
+fn since(state: u64) -> u64 {
+    state & !BUSY
 }
 
 /// A connection is no longer one of its client's.

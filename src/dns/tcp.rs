@@ -126,6 +126,10 @@ async fn accept(listener: TcpListener, streams: Arc<Streams>) {
             Ok((stream, peer)) => {
                 let place = streams.slots.take(stream, streams.terms.client_of(peer.ip()));
                 tokio::spawn(Connection::new(place, peer, streams.clone()).serve());
+                // Those let in before get their turn first: in a flood of
+                // clients that come and go, they would lose their places
+                // before anybody had read what they ask.
+                tokio::task::yield_now().await;
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {

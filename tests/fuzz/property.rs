@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use hickory_proto::op::Message;
-use truename::answer::{MAX_UDP, Meta, Verdict, answer};
+use truename::answer::{Asked, MAX_UDP, Meta, Verdict, answer};
 use truename::model::{Addresses, Serial};
 use truename::zone::{Identity, Snapshot, Zone};
 
@@ -90,12 +90,34 @@ pub fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
+/// What the rate limit makes of an answer, if it makes anything of it, is no
+/// longer than the request, and sends the client to TCP.
+fn cut_holds(request: &[u8], answer: &[u8]) {
+    let mut asked = Asked::new();
+    asked.read(request);
+    let mut cut = answer.to_vec();
+    asked.cut(&mut cut);
+    // An error, which TCP would not mend.
+    if cut == answer {
+        return;
+    }
+    assert!(cut.len() <= request.len(), "longer than the request");
+    assert_eq!((cut[2] & 2, cut[3] & 15), (2, 0), "TC, and no word about the name");
+    let Parsed { question, sections, .. } = parsed(&cut);
+    assert_eq!(question, parsed(answer).question);
+    let opt = usize::from(parsed(answer).sections[2].iter().any(|record| record.rtype.0 == 41));
+    assert_eq!(sections.map(|section| section.len()), [0, 0, opt]);
+}
+
 /// The property.
 ///
 /// # Panics
 /// When it does not hold.
 pub fn holds(snapshot: &Snapshot, request: &[u8]) {
     let datagram = answered(snapshot, request, &Meta::UDP);
+    if let Some(datagram) = &datagram {
+        cut_holds(request, datagram);
+    }
     let stream = answered(snapshot, request, &Meta::TCP);
     let (Some(datagram), Some(stream)) = (&datagram, &stream) else {
         assert_eq!(datagram, stream, "one transport answers, the other does not");

@@ -54,19 +54,44 @@ fn who_has_its_share_takes_from_its_own() {
     for kept in [&mut other, &mut late].into_iter().chain(&mut crowd[1..]) {
         assert!(is_served(kept));
     }
-    // In the middle of something: it goes after the idle ones.
+    // Who stalls in the middle of something is no better than who is idle.
     let request = framed(&ask(1, "home.dyn.example.org.", RecordType::A));
     late.write_all(&[&request[..], &[0]].concat()).unwrap();
     read_message(&mut late).unwrap();
     assert!(is_served(&mut crowd[1]) && is_served(&mut crowd[2]));
     let _another = heard_from(&dns, "127.0.1.4");
-    assert!(is_closed(&mut crowd[1]));
+    assert!(is_closed(&mut late));
     // Who leaves makes room.
-    drop(late);
-    wait_until_open(&dns, 3);
+    drop(crowd);
+    wait_until_open(&dns, 2);
     let _one_more = heard_from(&dns, "127.0.1.5");
     assert!(is_served(&mut other));
-    assert_eq!(open(&dns), 4);
+    assert_eq!(open(&dns), 3);
+}
+
+/// Twice as many of one network as there is room for, none of which reads
+/// what it asked for: who has just come is not thrown out in their favour.
+#[test]
+fn who_stalls_gives_way_to_who_has_just_come() {
+    let patient = Duration::from_secs(60);
+    let dns = strict(|options| {
+        options.tcp_per_client = 4;
+        (options.tcp_message, options.tcp_idle) = (patient, patient);
+    });
+    let request = framed(&ask(1, "home.dyn.example.org.", RecordType::A));
+    let mut stalling: Vec<TcpStream> = (1..=4)
+        .map(|last| {
+            let mut client = heard_from(&dns, &format!("127.0.1.{last}"));
+            client.write_all(&[&request[..], &[0]].concat()).unwrap();
+            read_message(&mut client).unwrap();
+            client
+        })
+        .collect();
+    let mut new = heard_from(&dns, "127.0.1.100");
+    assert!(is_closed(&mut stalling[0]));
+    let mut newer = heard_from(&dns, "127.0.1.101");
+    assert!(is_closed(&mut stalling[1]));
+    assert!(is_served(&mut new) && is_served(&mut newer));
 }
 
 #[test]
