@@ -40,13 +40,16 @@ pub const LANGUAGES: &[Language] = &[
     dyndns2::LANGUAGE,
 ];
 
-/// The update languages that are on.
+/// The update languages that are on: a bit for each, in the order of
+/// [`Protocols::known`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Protocols(Vec<&'static str>);
+pub struct Protocols(u32);
+
+const _: () = assert!(LANGUAGES.len() < u32::BITS as usize, "a bit for each, and for signed");
 
 impl Default for Protocols {
     fn default() -> Protocols {
-        Protocols(Protocols::known().collect())
+        Protocols((1 << Protocols::known().count()) - 1)
     }
 }
 
@@ -58,25 +61,30 @@ impl Protocols {
 
     /// None of them.
     pub fn none() -> Protocols {
-        Protocols(Vec::new())
+        Protocols(0)
     }
 
     /// Turns one on; `false`: there is none of that name.
     pub fn add(&mut self, name: &str) -> bool {
-        let known = Protocols::known().find(|known| *known == name);
-        self.0.extend(known.filter(|known| !self.0.contains(known)));
+        let known = Protocols::known().position(|known| known == name);
+        self.0 |= known.map_or(0, |number| 1 << number);
         known.is_some()
     }
 
     /// Whether this one is on.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains(&name)
+        Protocols::known().position(|known| known == name).is_some_and(|number| self.is_on(number))
+    }
+
+    fn is_on(&self, number: usize) -> bool {
+        self.0 >> number & 1 == 1
     }
 }
 
 /// The language of a request, if it is in one that is on.
 pub fn language(protocols: &Protocols, request: &Request) -> Option<&'static Language> {
-    LANGUAGES.iter().find(|language| protocols.has(language.name) && (language.is_meant)(request))
+    let on = LANGUAGES.iter().enumerate().filter(|(number, _)| protocols.is_on(*number));
+    on.map(|(_, language)| language).find(|language| (language.is_meant)(request))
 }
 
 /// Reads a request, does what it asks, and answers.
@@ -272,18 +280,21 @@ fn note(language: &Language, request: &Request, asked: &Asked, answer: &Answer) 
     let protocol = language.name;
     let agent = request.head.headers.get(header::USER_AGENT);
     // The same words in every language; no secret stands in them.
-    let (_, words) = dyndns2::words(answer, &asked.spelling);
-    let outcome = words.trim_end().replace('\n', "; ");
-    let hosts: Vec<String> = match &asked.task {
-        Task::Edit(edits) => edits.edits.iter().map(|edit| edit.name.without_dot()).collect(),
-        _ => asked.hosts().into_iter().map(names).collect(),
-    };
-    let hosts = hosts.join(" ");
+    let outcome = || dyndns2::words(answer, &asked.spelling).1.trim_end().replace('\n', "; ");
     if *answer == Answer::BadAuth {
-        let credentials = asked.logins.len();
-        tracing::debug!(target: TARGET, %source, ?agent, credentials, protocol, "{outcome}");
+        if tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
+            let (credentials, outcome) = (asked.logins.len(), outcome());
+            tracing::debug!(target: TARGET, %source, ?agent, credentials, protocol, "{outcome}");
+        }
         return;
     }
+    let hosts = || {
+        let hosts: Vec<String> = match &asked.task {
+            Task::Edit(edits) => edits.edits.iter().map(|edit| edit.name.without_dot()).collect(),
+            _ => asked.hosts().into_iter().map(names).collect(),
+        };
+        hosts.join(" ")
+    };
     // A host that is where it was says so every few minutes, all of them: that
     // it does is kept with the host, and not news.
     let kept = |outcome: &Outcome| matches!(outcome, Outcome::Kept(_));
@@ -293,9 +304,11 @@ fn note(language: &Language, request: &Request, asked: &Asked, answer: &Answer) 
         Answer::Hosts(_) | Answer::Nothing => false,
         _ => true,
     };
-    if is_news {
+    if is_news && tracing::enabled!(target: TARGET, tracing::Level::INFO) {
+        let (hosts, outcome) = (hosts(), outcome());
         tracing::info!(target: TARGET, %source, ?agent, %hosts, protocol, "{outcome}");
-    } else {
+    } else if !is_news && tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
+        let (hosts, outcome) = (hosts(), outcome());
         tracing::debug!(target: TARGET, %source, ?agent, %hosts, protocol, "{outcome}");
     }
     for hint in &asked.hints {

@@ -176,7 +176,7 @@ async fn respond(
         || proxies::encrypted(peer.ip(), &head.headers, trusted);
     let path = path::normal(head.uri.path());
     // What the body means is signed, whatever its type says.
-    if shared.protocols.has(signed::NAME) && signed::is_meant(&path) {
+    if signed::is_meant(&path) && shared.protocols.has(signed::NAME) {
         let response = signed::respond(&shared, &head, &path, body, source).await;
         return finish(&head, response);
     }

@@ -48,10 +48,12 @@ impl Parameters {
                     .map(|(name, value)| (name.to_owned(), value.to_owned()));
                 value.truncate(query);
             }
-            let lower = value.to_ascii_lowercase();
-            let schemes = ["http:/", "https:/"];
-            if let Some(url) = schemes.iter().filter_map(|scheme| lower.find(scheme)).min() {
-                value.truncate(url);
+            if value.contains(":/") {
+                let lower = value.to_ascii_lowercase();
+                let schemes = ["http:/", "https:/"];
+                if let Some(url) = schemes.iter().filter_map(|scheme| lower.find(scheme)).min() {
+                    value.truncate(url);
+                }
             }
         }
         self.0.push((name, value.trim().to_owned()));
@@ -83,6 +85,9 @@ impl Parameters {
 
 /// Percent-decoded text, `+` being a blank. A `%` that is no escape stays.
 fn decode(bytes: &[u8]) -> String {
+    if !bytes.iter().any(|byte| b"%+".contains(byte)) {
+        return text(bytes.to_vec());
+    }
     let spaced: Vec<u8> =
         bytes.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
     text(percent_decode(&spaced).collect())

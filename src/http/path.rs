@@ -1,5 +1,7 @@
 //! Paths as routers spell them, and what each is for.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode;
 
 use super::parameters::text;
@@ -7,6 +9,11 @@ use super::parameters::text;
 /// A path in one spelling: decoded, lower case, backslashes as slashes, no
 /// slash doubled or at the end. `/\/nic/update/` is `/nic/update`.
 pub fn normal(path: &str) -> String {
+    let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_');
+    let is_normal = path.starts_with('/') && !path.ends_with('/') && !path.contains("//");
+    if is_normal && path.bytes().all(is_plain) {
+        return path.to_owned();
+    }
     let parts = segments(path);
     let normal: String = parts.iter().flat_map(|part| ["/", part]).collect();
     if normal.is_empty() { "/".into() } else { normal.to_lowercase() }
@@ -14,7 +21,10 @@ pub fn normal(path: &str) -> String {
 
 /// The parts of a path between its slashes, decoded, letters as they are.
 pub fn segments(path: &str) -> Vec<String> {
-    let decoded = text(percent_decode(path.as_bytes()).collect());
+    let decoded = match path.contains('%') {
+        true => text(percent_decode(path.as_bytes()).collect()).into(),
+        false => Cow::Borrowed(path),
+    };
     let parts = decoded.split(['/', '\\']).filter(|part| !part.is_empty());
     parts.map(str::to_owned).collect()
 }

@@ -156,7 +156,8 @@ fn fingerprint(recent: &recent::Recent, request: &Request, said: &str) -> u64 {
 /// The answer, without secrets: a list of hosts may hold the token it was
 /// asked with, and whoever registers is told a password.
 fn said(status: StatusCode, body: &str, secrets: &[&Secret]) -> String {
-    let mut said = status.as_str().to_owned();
+    let mut said = String::with_capacity(32 + body.len());
+    said += status.as_str();
     if let Some(reason) = status.canonical_reason() {
         said.push(' ');
         said += reason;

@@ -13,6 +13,8 @@
 //! a few words, users that are none here, parts of a path that are no words.
 //! And whatever was tried as a secret is struck out wherever it stands.
 
+use std::borrow::Cow;
+
 use axum::http::Version;
 use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
@@ -58,16 +60,20 @@ const PUBLIC: [&str; 27] = [
     "wildcard",
 ];
 
-/// Headers that tell something, in the order shown; others are left out.
-const HEADERS: [HeaderName; 7] = [
-    header::HOST,
-    header::USER_AGENT,
-    header::CONTENT_TYPE,
-    HeaderName::from_static("x-forwarded-for"),
-    header::FORWARDED,
-    HeaderName::from_static("x-real-ip"),
-    header::VIA,
+/// Headers that tell something, in the order shown and as people write them;
+/// others are left out.
+static HEADERS: [(HeaderName, &str); 7] = [
+    (header::HOST, "Host"),
+    (header::USER_AGENT, "User-Agent"),
+    (header::CONTENT_TYPE, "Content-Type"),
+    (HeaderName::from_static("x-forwarded-for"), "X-Forwarded-For"),
+    (header::FORWARDED, "Forwarded"),
+    (HeaderName::from_static("x-real-ip"), "X-Real-Ip"),
+    (header::VIA, "Via"),
 ];
+
+/// Room for what most requests come to.
+const USUAL: usize = 512;
 
 /// Parts of paths that clients call.
 const WORDS: [&str; 32] = [
@@ -121,49 +127,46 @@ pub struct Known<'a> {
 
 /// The request as received: its first line, headers, and the form.
 pub fn request(head: &Parts, form: &[u8], known: &Known<'_>) -> String {
-    let mut out = format!("{} ", known.line(head.method.as_str()));
+    let mut out = String::with_capacity(USUAL);
+    out += known.line(head.method.as_str());
+    out.push(' ');
     if let Some(authority) = head.uri.authority() {
-        let scheme = head.uri.scheme_str().unwrap_or("http");
-        let host = authority.as_str().rsplit('@').next().unwrap_or_default();
-        let userinfo = if authority.as_str().contains('@') { "…:…@" } else { "" };
-        out += &format!("{scheme}://{userinfo}{}", known.line(host));
+        out += head.uri.scheme_str().unwrap_or("http");
+        out += "://";
+        if authority.as_str().contains('@') {
+            out += "…:…@";
+        }
+        out += known.line(authority.as_str().rsplit('@').next().unwrap_or_default());
     }
-    out += &known.path(head.uri.path());
+    known.path(head.uri.path(), &mut out);
     if let Some(query) = head.uri.query() {
         out.push('?');
         known.parameters(query.as_bytes(), &mut out);
     }
     out += if head.version < Version::HTTP_11 { " HTTP/1.0" } else { " HTTP/1.1" };
-    for name in &HEADERS {
+    for (name, title) in &HEADERS {
         for value in head.headers.get_all(name) {
-            let value = text(value.as_bytes().to_vec());
+            let value = shown(value.as_bytes());
             // A userinfo in `Host`, as some firmware copies it from the URL.
             let value = match name {
                 &header::HOST => value.rsplit('@').next().unwrap_or_default(),
                 _ => &value,
             };
-            out += &format!("\n{}: {}", title(name.as_str()), known.line(value));
+            out.push('\n');
+            out += title;
+            out += ": ";
+            out += known.line(value);
         }
     }
     for value in head.headers.get_all(header::AUTHORIZATION) {
-        out += &format!("\nAuthorization: {}", known.authorization(value.as_bytes()));
+        out += "\nAuthorization: ";
+        known.authorization(value.as_bytes(), &mut out);
     }
     if !form.is_empty() {
         out.push('\n');
         known.parameters(form, &mut out);
     }
     out
-}
-
-/// A header's name as people write it.
-fn title(name: &str) -> String {
-    let mut start = true;
-    let letters = name.chars().map(|c| {
-        let shown = if start { c.to_ascii_uppercase() } else { c };
-        start = c == '-';
-        shown
-    });
-    letters.collect()
 }
 
 impl Known<'_> {
@@ -175,57 +178,66 @@ impl Known<'_> {
         })
     }
 
-    fn line(&self, text: &str) -> String {
-        if self.is_secret(text) { STRUCK.into() } else { text.into() }
+    fn line<'t>(&self, text: &'t str) -> &'t str {
+        if self.is_secret(text) { STRUCK } else { text }
     }
 
-    fn authorization(&self, value: &[u8]) -> String {
-        let value = text(value.trim_ascii().to_vec());
-        let Some((scheme, rest)) = value.split_once(' ') else { return STRUCK.into() };
-        if !["basic", "bearer", "token", "digest"]
-            .iter()
-            .any(|known| scheme.eq_ignore_ascii_case(known))
-        {
-            return STRUCK.into();
-        }
+    fn authorization(&self, value: &[u8], out: &mut String) {
+        let value = shown(value.trim_ascii());
+        let known = ["basic", "bearer", "token", "digest"];
+        let parts = value.split_once(' ');
+        let Some((scheme, rest)) =
+            parts.filter(|(scheme, _)| known.iter().any(|one| scheme.eq_ignore_ascii_case(one)))
+        else {
+            *out += STRUCK;
+            return;
+        };
+        *out += scheme;
+        out.push(' ');
         if !scheme.eq_ignore_ascii_case("basic") {
-            return format!("{scheme} {STRUCK}");
+            *out += STRUCK;
+            return;
         }
         let decoded = BASE64.decode(rest.trim().as_bytes()).map(text);
         match decoded.as_deref().ok().and_then(|pair| pair.split_once(':')) {
-            Some((user, "")) => format!("{scheme} {}: (without a password)", self.user(user)),
-            Some((user, _)) => format!("{scheme} {}:{STRUCK}", self.user(user)),
-            None => format!("{scheme} {STRUCK} (not a user and a password)"),
+            Some((user, password)) => {
+                *out += self.user(user);
+                out.push(':');
+                *out += if password.is_empty() { " (without a password)" } else { STRUCK };
+            }
+            None => {
+                *out += STRUCK;
+                *out += " (not a user and a password)";
+            }
         }
     }
 
     /// A user, if it is one here or nothing at all.
-    fn user(&self, user: &str) -> String {
+    fn user<'t>(&self, user: &'t str) -> &'t str {
         let is_public = user.is_empty()
-            || credentials::NO_PASSWORD.contains(&user.to_ascii_lowercase().as_str())
+            || credentials::NO_PASSWORD.contains(&&*lower(user))
             || is_placeholder(user)
             || (self.is_user)(user);
-        if is_public { user.into() } else { STRUCK.into() }
+        if is_public { user } else { STRUCK }
     }
 
-    fn path(&self, path: &str) -> String {
-        let segments: Vec<String> = path
-            .split('/')
-            .map(|segment| {
-                let decoded = text(percent_decode(segment.as_bytes()).collect());
-                if self.is_public_segment(&decoded) { segment.into() } else { STRUCK.into() }
-            })
-            .collect();
-        segments.join("/")
+    fn path(&self, path: &str, out: &mut String) {
+        for (at, segment) in path.split('/').enumerate() {
+            if at > 0 {
+                out.push('/');
+            }
+            let is_public = self.is_public_segment(&percent_decoded(segment.as_bytes()));
+            *out += if is_public { segment } else { STRUCK };
+        }
     }
 
     fn is_public_segment(&self, segment: &str) -> bool {
-        let lower = segment.to_ascii_lowercase();
+        let lower = lower(segment);
         let is_word = |word: &str| {
             let letters = word.bytes().all(|byte| byte.is_ascii_alphabetic());
             letters && word.len() <= LONGEST_WORD && !self.is_secret(word)
         };
-        WORDS.contains(&lower.as_str())
+        WORDS.contains(&&*lower)
             || is_word(&lower)
             || lower.bytes().all(|byte| byte == b'\\')
             || segment.parse::<std::net::IpAddr>().is_ok()
@@ -246,21 +258,24 @@ impl Known<'_> {
     }
 
     fn pair(&self, pair: &[u8], out: &mut String) {
-        let Some(equals) = pair.iter().position(|&byte| byte == b'=') else {
-            let is_word = pair.is_empty() || self.is_name(pair);
-            out.push_str(&if is_word { text(pair.to_vec()) } else { STRUCK.into() });
+        let equals = pair.iter().position(|&byte| byte == b'=');
+        let name = &pair[..equals.unwrap_or(pair.len())];
+        let decoded = decoded(name);
+        let lower = lower(decoded.trim());
+        let bare = lower.strip_prefix("amp;").unwrap_or(&lower);
+        let Some(equals) = equals else {
+            let is_word = pair.is_empty() || is_name(bare);
+            *out += &if is_word { shown(pair) } else { STRUCK.into() };
             return;
         };
-        let (name, value) = (&pair[..equals], &pair[equals + 1..]);
-        let decoded = decoded(name).trim().to_ascii_lowercase();
-        let bare = decoded.strip_prefix("amp;").unwrap_or(&decoded);
+        let value = &pair[equals + 1..];
         // A name that is none of ours may be half of a password with `&` in it.
-        if !self.is_name(name) {
+        if !is_name(bare) {
             out.push_str(STRUCK);
             out.push_str(if value.is_empty() { "=" } else { "=…" });
             return;
         }
-        out.push_str(&text(name.to_vec()));
+        *out += &shown(name);
         out.push('=');
         if value.is_empty() {
             return;
@@ -275,40 +290,24 @@ impl Known<'_> {
             // A second URL may be glued to it, with parameters of its own.
             let end = value.iter().position(|&byte| byte == b'?');
             let (own, glued) = value.split_at(end.unwrap_or(value.len()));
-            out.push_str(&self.value(own));
+            *out += &self.value(own);
             if let Some(glued) = glued.strip_prefix(b"?") {
                 out.push('?');
                 self.pair(glued, out);
             }
         } else if credentials::USER.contains(&bare) {
             let user = self::decoded(value);
-            let shown = self.user(&user);
-            out.push_str(&if shown == user { text(value.to_vec()) } else { shown });
+            let is_told = self.user(&user) == user;
+            *out += &if is_told { shown(value) } else { STRUCK.into() };
         } else if is_placeholder(&self::decoded(value)) && value.len() <= LONGEST_LABEL {
-            out.push_str(&text(value.to_vec()));
+            *out += &shown(value);
         } else {
             out.push_str(STRUCK);
         }
     }
 
-    /// Whether it is the name of a parameter that clients send.
-    fn is_name(&self, name: &[u8]) -> bool {
-        let name = decoded(name).trim().to_ascii_lowercase();
-        let name = name.strip_prefix("amp;").unwrap_or(&name);
-        hosts::HOSTS.contains(&name)
-            || spelling::V4.contains(&name)
-            || spelling::V6.contains(&name)
-            || PUBLIC.contains(&name)
-            || credentials::USER.contains(&name)
-            || credentials::SECRET.contains(&name)
-            || ["txt", "url", "value", "fqdn", "domains", "h[]", "label"].contains(&name)
-            // deSEC: one address a host.
-            || name.starts_with("myipv4:")
-            || name.starts_with("myipv6:")
-    }
-
     /// A value that should be hosts or addresses.
-    fn value(&self, value: &[u8]) -> String {
+    fn value<'t>(&self, value: &'t [u8]) -> Cow<'t, str> {
         let decoded = decoded(value);
         let is_public = |item: &str| {
             let item = item.trim();
@@ -318,11 +317,25 @@ impl Known<'_> {
             (is_short || is_dotted) && !has_userinfo
         };
         if decoded.split([',', ' ']).all(is_public) && !self.is_secret(&decoded) {
-            text(value.to_vec())
+            shown(value)
         } else {
             STRUCK.into()
         }
     }
+}
+
+/// Whether it is the name of a parameter that clients send.
+fn is_name(name: &str) -> bool {
+    hosts::HOSTS.contains(&name)
+        || spelling::V4.contains(&name)
+        || spelling::V6.contains(&name)
+        || PUBLIC.contains(&name)
+        || credentials::USER.contains(&name)
+        || credentials::SECRET.contains(&name)
+        || ["txt", "url", "value", "fqdn", "domains", "h[]", "label"].contains(&name)
+        // deSEC: one address a host.
+        || name.starts_with("myipv4:")
+        || name.starts_with("myipv6:")
 }
 
 /// Whether a text is a host's name in full.
@@ -330,10 +343,35 @@ fn is_host(text: &str) -> bool {
     text.parse::<crate::model::Name>().is_ok_and(|name| name.is_hostname() && name.depth() > 1)
 }
 
-fn decoded(bytes: &[u8]) -> String {
+/// Octets as text, as they were sent.
+fn shown(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => text(bytes.to_vec()).into(),
+    }
+}
+
+fn percent_decoded(bytes: &[u8]) -> Cow<'_, str> {
+    match bytes.contains(&b'%') {
+        true => text(percent_decode(bytes).collect()).into(),
+        false => shown(bytes),
+    }
+}
+
+fn decoded(bytes: &[u8]) -> Cow<'_, str> {
+    if !bytes.contains(&b'+') {
+        return percent_decoded(bytes);
+    }
     let spaced: Vec<u8> =
         bytes.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
-    text(percent_decode(&spaced).collect())
+    text(percent_decode(&spaced).collect()).into()
+}
+
+fn lower(text: &str) -> Cow<'_, str> {
+    match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => text.to_ascii_lowercase().into(),
+        false => text.into(),
+    }
 }
 
 #[cfg(test)]

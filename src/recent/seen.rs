@@ -54,6 +54,10 @@ impl Seen {
 /// A text for a terminal: nothing in it but lines of characters that can be
 /// seen, and no more than so many octets.
 fn bounded(text: &str, most: usize) -> Box<str> {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
+    if text.len() <= most && text.bytes().all(is_plain) {
+        return text.into();
+    }
     let mut shown = String::with_capacity(text.len().min(most));
     for (at, c) in text.char_indices() {
         let before = shown.len();
