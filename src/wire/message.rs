@@ -100,6 +100,11 @@ pub fn skip_name(message: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
+/// The pointers that are followed in one name: as many as it may have labels.
+/// Whoever compresses puts a label before each; a chain of pointers alone, as
+/// long as a message may be, only makes whoever reads it run.
+const MAX_POINTERS: usize = 127;
+
 /// The name at `at`, pointers followed, and the first octet after it. Each
 /// pointer must lead further to the front than the one before, so that none
 /// leads in a circle.
@@ -107,6 +112,7 @@ pub fn name_at(message: &[u8], at: usize) -> Option<(Name, usize)> {
     let end = skip_name(message, at)?;
     let mut wire = Vec::with_capacity(32);
     let (mut start, mut at) = (at, at);
+    let mut pointers = 0;
     loop {
         match *message.get(at)? {
             0 => break,
@@ -117,7 +123,8 @@ pub fn name_at(message: &[u8], at: usize) -> Option<(Name, usize)> {
             }
             0xc0.. => {
                 let target = usize::from(u16_at(message, at)? & 0x3fff);
-                if target < HEADER || target >= start {
+                pointers += 1;
+                if target < HEADER || target >= start || pointers > MAX_POINTERS {
                     return None;
                 }
                 (start, at) = (target, target);
@@ -161,6 +168,20 @@ mod tests {
         assert_eq!(name(b"\x01a\xc0\x0c\xc0\x0c", 4), None);
         assert_eq!(name(b"\x05a", 0), None);
         assert_eq!(name(b"\x40", 0), None);
+    }
+
+    #[test]
+    fn a_chain_of_pointers_ends_where_labels_would() {
+        // A root, and pointers each at the one before.
+        let mut octets = vec![0];
+        let mut last: u16 = 12;
+        for _ in 0..200 {
+            let here = 12 + octets.len() as u16;
+            octets.extend((0xc000 | last).to_be_bytes());
+            last = here;
+        }
+        assert_eq!(name(&octets, 1 + 2 * 126), Some((".".into(), 1 + 2 * 127)));
+        assert_eq!(name(&octets, 1 + 2 * 127), None);
     }
 
     #[test]

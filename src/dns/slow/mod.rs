@@ -170,7 +170,7 @@ impl SlowHandler {
         meta: &Meta<'_>,
         replies: Replies,
     ) {
-        match Request::from_bytes(request.clone(), peer, protocol) {
+        match Request::from_bytes(refuse::gist(&request), peer, protocol) {
             Ok(read) => drop(self.handle_request::<_, TokioTime>(&read, replies).await),
             Err(error) => {
                 tracing::debug!("unreadable message from {peer}: {error}");

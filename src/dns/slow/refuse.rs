@@ -11,8 +11,28 @@ use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseI
 use hickory_server::zone_handler::{MessageRequest, MessageResponseBuilder};
 
 use super::{SlowHandler, update};
-use crate::answer::MAX_UDP;
+use crate::answer::{Extra, MAX_UDP, extra};
 use crate::model::Name;
+use crate::wire::{HEADER, Question, RecordType as Type};
+
+/// What of a request a refusal depends on: header, question, EDNS. The rest of
+/// it is well formed and of no interest, and stays unread: reading follows the
+/// names of all records, and 64 KiB can hold names that take long to follow.
+pub fn gist(request: &[u8]) -> Vec<u8> {
+    let question = Question::read(request);
+    let end = question.map_or(HEADER, |question| question.end());
+    let mut gist = request[..end].to_vec();
+    gist[6..HEADER].fill(0);
+    if let Extra::Edns(edns) = extra(request, end) {
+        gist[HEADER - 1] = 1;
+        gist.push(0);
+        gist.extend(Type::OPT.0.to_be_bytes());
+        gist.extend(edns.size.to_be_bytes());
+        gist.extend([0, edns.version, 0, 0]);
+        gist.extend([0, 0]);
+    }
+    gist
+}
 
 impl SlowHandler {
     /// What is wrong with a request, as the protocol says it.
