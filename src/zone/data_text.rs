@@ -43,7 +43,7 @@ pub fn data_from_words(rtype: RecordType, words: &[String]) -> Result<Vec<u8>, S
 }
 
 /// A record's data in presentation form; `\\# length hex` where there is none
-/// (RFC 3597 §5).
+/// (RFC 3597 §5), or none that would be read again as these data.
 pub fn data_to_text(rtype: RecordType, data: &[u8]) -> String {
     // hickory-proto writes texts without quotes.
     if let (RecordType::TXT | RecordType::SPF, Some(texts)) = (rtype, texts(data)) {
@@ -51,12 +51,22 @@ pub fn data_to_text(rtype: RecordType, data: &[u8]) -> String {
     }
     let mut decoder = BinDecoder::new(data);
     let length = Restrict::new(u16::try_from(data.len()).unwrap_or(u16::MAX));
-    match RData::read(&mut decoder, rtype.0.into(), length) {
+    let words = match RData::read(&mut decoder, rtype.0.into(), length) {
         Ok(read) if decoder.is_empty() && !matches!(read, RData::Unknown { .. }) => {
             read.to_string()
         }
-        _ => format!("\\# {} {}", data.len(), data_encoding::HEXLOWER.encode(data)),
+        _ => return octets(data),
+    };
+    // hickory-proto leaves out quotes and escapes here and there.
+    match data_from_text(rtype, &words) {
+        Ok(again) if again == data => words,
+        _ => octets(data),
     }
+}
+
+fn octets(data: &[u8]) -> String {
+    let text = format!("\\# {} {}", data.len(), data_encoding::HEXLOWER.encode(data));
+    text.trim_end().to_owned()
 }
 
 /// Character strings in quotes (RFC 1035 §5.1); `None`: they are none.
@@ -90,6 +100,11 @@ mod tests {
             ("A", "192.0.2.1"),
             ("CNAME", "x.tunnel.example."),
             ("TYPE65280", "\\# 3 abcdef"),
+            ("TYPE65280", "\\# 0"),
+            ("NULL", "\\# 0"),
+            ("CAA", "0 issue \"ca.test; a=\\\"b c\\\"\""),
+            ("HINFO", "\"a b\" \"\\\"\""),
+            ("NAPTR", "1 2 \"\\\"\" \"\\\\\" \"a b\" x.example."),
         ] {
             let rtype: RecordType = rtype.parse().unwrap();
             let data = data_from_text(rtype, text).unwrap();

@@ -29,6 +29,7 @@ pub fn read(words: &[Word<'_>], wire: &mut Vec<u8>) -> Result<(), String> {
         })?;
         let value = value.map(unquoted);
         let data = read_value(key, value)
+            .filter(|data| fits(key, data))
             .ok_or_else(|| format!("`{}` does not have a value that fits `{name}`", word.text))?;
         if data.len() > usize::from(u16::MAX) {
             return Err(format!("the value of `{name}` is over 65535 octets"));
@@ -56,20 +57,58 @@ pub fn read(words: &[Word<'_>], wire: &mut Vec<u8>) -> Result<(), String> {
 }
 
 /// Whether these octets are parameters: whole, each key once, in the order of
-/// the keys (RFC 9460 §2.2).
+/// the keys, and of the form that a key known here has (RFC 9460 §2.2).
 pub fn is_well_formed(wire: &[u8]) -> bool {
-    let (mut at, mut least) = (0, 0);
+    let mut params: BTreeMap<u16, &[u8]> = BTreeMap::new();
+    let mut at = 0;
     while at < wire.len() {
         let (Some(key), Some(length)) = (u16_at(wire, at), u16_at(wire, at + 2)) else {
             return false;
         };
-        if u32::from(key) < least {
+        let Some(value) = wire.get(at + 4..at + 4 + usize::from(length)) else { return false };
+        let in_order = params.last_key_value().is_none_or(|(last, _)| *last < key);
+        if !in_order || !fits(key, value) {
             return false;
         }
-        least = u32::from(key) + 1;
-        at += 4 + usize::from(length);
+        params.insert(key, value);
+        at += 4 + value.len();
     }
-    at == wire.len()
+    // RFC 9460 §8 and §7.1.1.
+    let listed = params.get(&MANDATORY).into_iter().flat_map(|keys| keys.chunks_exact(2));
+    let mut listed = listed.map(|key| u16::from_be_bytes([key[0], key[1]]));
+    listed.all(|key| key != MANDATORY && params.contains_key(&key))
+        && (!params.contains_key(&NO_DEFAULT_ALPN) || params.contains_key(&ALPN))
+}
+
+/// Whether a value has the form of its key's (RFC 9460 §7, §8).
+fn fits(key: u16, value: &[u8]) -> bool {
+    match key {
+        MANDATORY => {
+            let keys: Vec<&[u8]> = value.chunks(2).collect();
+            !value.is_empty()
+                && value.len().is_multiple_of(2)
+                && keys.is_sorted_by(|one, next| one < next)
+        }
+        ALPN => {
+            let mut rest = value;
+            while let Some((length, more)) = rest.split_first() {
+                let Some((_, next)) = more.split_at_checked(usize::from(*length)) else {
+                    return false;
+                };
+                if *length == 0 {
+                    return false;
+                }
+                rest = next;
+            }
+            !value.is_empty()
+        }
+        NO_DEFAULT_ALPN | OHTTP => value.is_empty(),
+        PORT => value.len() == 2,
+        IPV4HINT => !value.is_empty() && value.len().is_multiple_of(4),
+        IPV6HINT => !value.is_empty() && value.len().is_multiple_of(16),
+        ECH | DOHPATH => !value.is_empty(),
+        _ => true,
+    }
 }
 
 fn key(name: &str) -> Option<u16> {
@@ -154,7 +193,7 @@ fn list(octets: &[u8]) -> Option<Vec<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::super::lex::Lexer;
-    use super::read;
+    use super::{is_well_formed, read};
 
     fn params(text: &str) -> Result<String, String> {
         let entry = Lexer::new(text).entry().unwrap().unwrap();
@@ -182,6 +221,49 @@ mod tests {
         assert_eq!(params(r"alpn=f\\\092oo\092,bar,h2").unwrap(), format!("0001000c{escaped}"));
     }
 
+    /// The same faults in octets, as an UPDATE or `\#` brings them.
+    #[test]
+    fn the_faults_of_the_rfc_on_the_wire() {
+        let well_formed =
+            |hex: &str| is_well_formed(&data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap());
+        for good in [
+            "",
+            "0000000400010004000100090268320568332d313900040004c0000201",
+            "00010003026832000200000003000201bb",
+            "029b0000",
+        ] {
+            assert!(well_formed(good), "{good}");
+        }
+        for bad in [
+            // Cut off; a key twice; keys out of order.
+            "00",
+            "0003000200",
+            "029b0000029b0000",
+            "029b0000029a0000",
+            // `mandatory`: empty, half a key, itself, not in order, not there.
+            "00000000",
+            "0000000100",
+            "000000020000",
+            "00000004000400010001000302683200040004c0000201",
+            "00000002029b",
+            // `alpn`: empty, an empty one, one that is cut off.
+            "00010000",
+            "0001000100",
+            "000100020268",
+            // `no-default-alpn`: alone, with a value. A port and hints that are
+            // none.
+            "00020000",
+            "00010003026832000200010a",
+            "000300010a",
+            "00040000",
+            "00040003c00002",
+            "0006000420010db8",
+            "00080001ff",
+        ] {
+            assert!(!well_formed(bad), "{bad}");
+        }
+    }
+
     #[test]
     fn the_faults_of_the_rfc() {
         for bad in [
@@ -197,6 +279,8 @@ mod tests {
             "mandatory=key123,key123 key123=abc",
             "no-default-alpn",
             "what=1",
+            "ech=",
+            "dohpath=",
         ] {
             assert!(params(bad).is_err(), "{bad}");
         }
