@@ -4,6 +4,7 @@
 mod crowds;
 mod every_question;
 mod limits;
+mod nonsense;
 mod pressure;
 mod sources;
 mod validation;
