@@ -1,140 +1,77 @@
-//! Bytes that nobody should send: the answering core never panics, keeps id
-//! and question, fits the size, and what it sends can be parsed.
+//! Octets that nobody should send, at every place where octets are read: the
+//! properties of `tests/fuzz/targets/`, asked with the octets kept in
+//! `tests/fuzz/corpus/`, with what the place is used to, cut short everywhere,
+//! and with seeded mutations of all of these.
 //!
-//! The property stands in `tests/fuzz/property.rs`, where a coverage-guided
-//! fuzzer asks it with any bytes; these tests ask it with seeded mutations of
-//! questions.
+//! A coverage-guided fuzzer asks the same with whatever it comes to:
+//! `tests/fuzz/README.md`.
 
 use std::path::Path;
 
-use truename::answer::{Meta, Verdict, answer};
-use truename::model::Serial;
-use truename::zone::{Identity, Snapshot, Zone};
-
 use crate::dice::Dice;
-use crate::parsed::parsed;
 
-#[path = "../fuzz/property.rs"]
-mod property;
+#[path = "../fuzz/targets/mod.rs"]
+mod targets;
 
-use property::{holds, seeds, snapshot};
+use targets::{ALL, Target, named};
 
-#[test]
-fn questions_as_they_are() {
-    let snapshot = snapshot();
-    for seed in seeds() {
-        holds(&snapshot, &seed);
+/// The kept octets of a target, in the order of their files' names.
+fn corpus(target: &Target) -> Vec<Vec<u8>> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+    let Ok(files) = std::fs::read_dir(directory.join(target.name)) else { return Vec::new() };
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files.into_iter().map(|file| std::fs::read(file).unwrap()).collect()
+}
+
+/// Asks a target. More rounds: `ROUNDS=100000`.
+fn ask(name: &str) {
+    let target = named(name);
+    let mut octets = (target.seeds)();
+    assert!(!octets.is_empty(), "{name} begins with nothing");
+    octets.extend(corpus(target));
+    octets.iter().for_each(|octets| (target.holds)(octets));
+    let rounds = std::env::var("ROUNDS").map_or(target.rounds, |rounds| rounds.parse().unwrap());
+    let seed = name.bytes().fold(0x7472_7565, |seed, octet| seed << 5 ^ u64::from(octet));
+    let mut dice = Dice(seed);
+    for round in 0..rounds {
+        let mut octets = octets[dice.roll(octets.len())].clone();
+        match round % 8 {
+            // Cut short somewhere.
+            0 => octets.truncate(dice.roll(octets.len() + 1)),
+            _ => (target.mutate)(&mut octets, &mut dice),
+        }
+        octets.truncate(target.longest);
+        (target.holds)(&octets);
     }
 }
 
+macro_rules! tests {
+    ($($name:ident)*) => {
+        $(
+            #[test]
+            fn $name() {
+                ask(stringify!($name));
+            }
+        )*
+
+        #[test]
+        fn every_target_is_asked() {
+            let asked = [$(stringify!($name)),*];
+            assert_eq!(ALL.map(|target| target.name), asked);
+        }
+    };
+}
+
+tests!(answer message tsig slow stream http zone_file rows dump import configuration);
+
+/// Plain questions, cut short at every octet.
 #[test]
 fn questions_cut_short() {
-    let snapshot = snapshot();
-    for seed in seeds() {
+    let answer = named("answer");
+    for seed in (answer.seeds)() {
         for length in 0..seed.len() {
-            holds(&snapshot, &seed[..length]);
+            (answer.holds)(&seed[..length]);
         }
     }
-}
-
-#[test]
-fn thousands_of_mutations() {
-    let snapshot = snapshot();
-    let seeds = seeds();
-    let mut dice = Dice(0x7275_656e_616d_6521);
-    for _ in 0..60_000 {
-        let mut bytes = seeds[dice.roll(seeds.len())].clone();
-        for _ in 0..=dice.roll(4) {
-            let at = dice.roll(bytes.len());
-            match dice.roll(5) {
-                0 => bytes[at] = dice.roll(256) as u8,
-                1 => bytes[at] ^= 1 << dice.roll(8),
-                2 => bytes.insert(at, [0, 1, 0x3f, 0x40, 0x80, 0xc0, 0xff][dice.roll(7)]),
-                3 => {
-                    bytes.remove(at);
-                }
-                _ => {
-                    let other = &seeds[dice.roll(seeds.len())];
-                    let from = dice.roll(other.len());
-                    bytes.truncate(at);
-                    bytes.extend_from_slice(&other[from..]);
-                }
-            }
-            if bytes.is_empty() {
-                bytes.push(0);
-            }
-        }
-        holds(&snapshot, &bytes);
-    }
-}
-
-/// A master file with a bit of everything, for mutations.
-const FILE: &str = "\
-$ORIGIN example.
-$TTL 1h30m
-@      SOA   ns1 hostmaster ( 7 3600 600 ; a comment
-              86400 1m )
-@      NS    ns1
-ns1    60 IN A \\# 4 c0000201
-       IN 60 AAAA ::1
-t      TXT   \"a \\\"b\\\" \\065\" c ( \"d;\"
-  e )
-*.w    MX    10 mail.test.
-s      NS    ns.s
-ns.s   A     192.0.2.2
-s      DS    1 13 2 00112233
-h      HTTPS 1 . alpn=\"h2,h3\" port=1 ipv4hint=192.0.2.1 mandatory=port
-n      NAPTR 1 2 \"s\" \"a\" \"\" @
-o      TYPE65280 \\# 0
-c      CAA   0 issue \"ca.test\"
-";
-
-/// A file that nobody should write: an error with a line, or a zone that can
-/// be served; never a panic.
-#[test]
-fn thousands_of_files() {
-    let mut dice = Dice(0x7a6f_6e65_2066_696c);
-    let mut zones = 0;
-    for _ in 0..20_000 {
-        let mut bytes = FILE.as_bytes().to_vec();
-        for _ in 0..=dice.roll(3) {
-            if bytes.is_empty() {
-                break;
-            }
-            let at = dice.roll(bytes.len());
-            match dice.roll(5) {
-                0 => bytes[at] = b"\\\"();@$. \n0\t#a"[dice.roll(14)],
-                1 => bytes.insert(at, b"\\\"();@$. \n0\t#a"[dice.roll(14)]),
-                2 => {
-                    bytes.remove(at);
-                }
-                3 => bytes.truncate(at.max(1)),
-                _ => {
-                    let from = dice.roll(FILE.len());
-                    let piece = &FILE.as_bytes()[from..(from + dice.roll(40)).min(FILE.len())];
-                    bytes.splice(at..at, piece.iter().copied());
-                }
-            }
-        }
-        let text = String::from_utf8_lossy(&bytes);
-        match Zone::parse(&text, Path::new("example.zone")) {
-            Ok(zone) => {
-                zones += 1;
-                let snapshot = Snapshot::new(&[(&zone, Serial(7))], Identity::default());
-                for (name, set) in zone.rrsets() {
-                    let mut request = vec![1, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-                    request.extend_from_slice(name.wire());
-                    request.extend(set.rtype.0.to_be_bytes());
-                    request.extend([0, 1]);
-                    let mut out = Vec::new();
-                    let verdict = answer(&snapshot, &request, &Meta::TCP, &mut out);
-                    assert_eq!(verdict, Verdict::Sent, "{text}");
-                    // Not hickory: it refuses records without data.
-                    assert_eq!(parsed(&out).question.as_deref(), Some(&request[12..]), "{text}");
-                }
-            }
-            Err(error) => assert!(!error.problem.is_empty()),
-        }
-    }
-    assert!(zones > 1_000, "only {zones} files were zones");
 }

@@ -1,15 +1,31 @@
 //! What holds for any bytes given to the answering core: it does not panic,
 //! and what it sends belongs to what was asked, fits the transport, and can
-//! be read. `tests/it/fuzz.rs` and the fuzzer beside this file both ask.
+//! be read.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use hickory_proto::op::Message;
-use truename::answer::{Asked, MAX_UDP, Meta, Verdict, answer};
-use truename::model::{Addresses, Serial};
+use truename::answer::{
+    Asked, Client, CookieSecrets, Cookies, Extra, MAX_UDP, Meta, Verdict, answer, extra,
+};
+use truename::model::{Addresses, Moment, Serial};
+use truename::wire::{Question, Record};
 use truename::zone::{Identity, Snapshot, Zone};
 
+use super::{Target, grammar, memory};
 use crate::parsed::{Parsed, parsed};
+
+pub const TARGET: Target = Target {
+    name: "answer",
+    holds: |octets| holds(&SNAPSHOT, octets),
+    seeds,
+    mutate: grammar::mutate,
+    longest: 1024,
+    rounds: 40_000,
+};
+
+static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(snapshot);
 
 /// What is answered from: everything the core treats differently.
 const ZONE: &str = "\
@@ -52,7 +68,7 @@ const NAMES: [&str; 17] = [
 const TYPES: [u16; 7] = [1, 28, 255, 6, 43, 16, 252];
 
 /// A zone with a host.
-pub fn snapshot() -> Snapshot {
+fn snapshot() -> Snapshot {
     let mut text = ZONE.to_owned();
     for n in 0..40 {
         text += &format!("big 300 TXT \"{n:0>200}\"\n");
@@ -84,7 +100,11 @@ pub fn seeds() -> Vec<Vec<u8>> {
             let mut edns = plain.clone();
             edns[11] = 1;
             edns.extend_from_slice(b"\0\0\x29\x04\xd0\0\0\x80\0\0\x04\0\x0a\0\0");
-            seeds.extend([plain, edns]);
+            let mut options = edns.clone();
+            options.truncate(plain.len() + 9);
+            options
+                .extend(b"\0\x14\0\x03\0\0\0\x0a\0\x08\x01\x02\x03\x04\x05\x06\x07\x08\0\x0b\0\0");
+            seeds.extend([plain, edns, options]);
         }
     }
     seeds
@@ -113,7 +133,8 @@ fn cut_holds(request: &[u8], answer: &[u8]) {
 ///
 /// # Panics
 /// When it does not hold.
-pub fn holds(snapshot: &Snapshot, request: &[u8]) {
+fn holds(snapshot: &Snapshot, request: &[u8]) {
+    stranger(snapshot, request);
     let datagram = answered(snapshot, request, &Meta::UDP);
     if let Some(datagram) = &datagram {
         cut_holds(request, datagram);
@@ -140,6 +161,65 @@ pub fn holds(snapshot: &Snapshot, request: &[u8]) {
     assert_eq!(datagram[12..records], stream[12..records], "not the beginning of the whole");
     assert_eq!(datagram[records..], stream[stream.len() - opt..], "another OPT record");
     assert!(truncated || datagram[6..10] == stream[6..10], "records are missing without TC");
+}
+
+/// Who has no cookie of ours gets no more than 512 octets, and a cookie where
+/// it asks for one; with that it is known, and gets the same again and more.
+fn stranger(snapshot: &Snapshot, request: &[u8]) {
+    static COOKIES: LazyLock<Cookies> = LazyLock::new(|| Cookies::new(CookieSecrets::one([7; 16])));
+    let now = Moment { micros: 1, wall: memory::NOW as u32 };
+    let client = Some(Client { address: memory::PEER, now, cookies: &COOKIES });
+    let meta = Meta { unverified_size: 512, client, ..Meta::UDP };
+    let mut asked = Asked::new();
+    let mut ask = |request: &[u8]| {
+        let mut out = Vec::new();
+        asked.read(request);
+        let spot = snapshot.spot(asked.name());
+        let verdict = asked.answer(snapshot, spot, request, &meta, &mut out);
+        (verdict == Verdict::Sent).then(|| (asked.is_verified(), out))
+    };
+    let Some((is_verified, answer)) = ask(request) else { return };
+    parsed(&answer);
+    assert!(!is_verified, "a cookie that was never given: {request:02x?}");
+    assert!(answer.len() <= 512, "{} octets for {request:02x?}", answer.len());
+    if request[4..6] != [0, 1] {
+        return;
+    }
+    // The cookie is where the request has one of the same octets.
+    let Some(Extra::Edns(edns)) = Question::read(request).map(|q| extra(request, q.end())) else {
+        return;
+    };
+    let is_alone = edns.options.cookie().filter(|cookie| cookie.len() == 8);
+    let Some(cookie) = is_alone.filter(|_| !edns.options.malformed) else { return };
+    let ours = parsed(&answer).sections[2].iter().find_map(|record| {
+        let at = record.data.windows(4).position(|option| option == [0, 10, 0, 24])?;
+        (record.rtype.0 == 41).then(|| record.data[at + 4..].to_vec())
+    });
+    let ours = ours.unwrap_or_else(|| panic!("no cookie for {request:02x?}"));
+    assert_eq!(ours[..8], request[cookie.clone()]);
+    let mut again = request.to_vec();
+    // The option is longer by 16 octets, and so is its record.
+    again[cookie.start - 1] += 16;
+    again.splice(cookie.end..cookie.end, ours[8..24].iter().copied());
+    let Some(length) = opt_length(request) else { return };
+    let [high, low] = (u16::from_be_bytes([again[length], again[length + 1]]) + 16).to_be_bytes();
+    again[length..length + 2].copy_from_slice(&[high, low]);
+    let (is_verified, more) = ask(&again).expect("the same question");
+    assert!(is_verified, "its own cookie is not known again: {again:02x?}");
+    assert_eq!(more[3] & 15, answer[3] & 15);
+    assert!(more.len() >= answer.len() && more.len() <= MAX_UDP);
+}
+
+/// Where the length of the OPT record of a well-formed question stands.
+fn opt_length(request: &[u8]) -> Option<usize> {
+    let mut at = Question::read(request)?.end();
+    loop {
+        let record = Record::read(request, at)?;
+        if record.rtype.0 == 41 {
+            return Some(record.data - 2);
+        }
+        at = record.end;
+    }
 }
 
 /// The answer, if there is one at once, having looked at it by itself.
