@@ -33,6 +33,7 @@ mod scenarios;
 mod secrets;
 mod signed;
 mod store;
+mod supply;
 mod tidy;
 mod transports;
 mod trust;
