@@ -91,6 +91,29 @@ impl Home {
         Ok(Home { directory: directory.into(), lock })
     }
 
+    /// Whether the directory is still at its path. What is written into one
+    /// that was moved, deleted or replaced would not be found by the next
+    /// start, so nothing is to be acknowledged from it.
+    pub fn in_place(&self) -> Result<(), StoreError> {
+        let path = self.path("lock");
+        let ours = self.lock.metadata();
+        let gone = match (ours, fs::metadata(&path)) {
+            (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) != (there.dev(), there.ino()),
+            // Closed to us, by a wrong chmod say: what is open stays so, and
+            // the next start says it.
+            (_, Err(e)) if e.kind() == io::ErrorKind::PermissionDenied => false,
+            (_, Err(_)) | (Err(_), _) => true,
+        };
+        if !gone {
+            return Ok(());
+        }
+        Err(StoreError::Broken(format!(
+            "the data directory {} was moved or deleted while the server runs, so nothing is \
+             written down; put it back, or stop the server and start it where its data is",
+            self.directory.display()
+        )))
+    }
+
     /// A file or directory in it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)

@@ -413,6 +413,7 @@ impl Store for Running {
     }
 
     fn commit(&self, group: &[Write]) -> Result<(), StoreError> {
+        self.home.in_place()?;
         self.journaled.commit(group)?;
         if self.ballast.is_short() && self.journaled.revision().is_multiple_of(BALLAST_EVERY) {
             self.ballast.take(self.journaled.start_writes());
