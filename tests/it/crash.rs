@@ -44,7 +44,8 @@ impl Random {
     }
 }
 
-fn rounds() -> u64 {
+/// How much longer than usual runs are to be.
+pub fn rounds() -> u64 {
     std::env::var("TRUENAME_CRASH_ROUNDS").map_or(1, |n| n.parse().expect("a number of rounds"))
 }
 

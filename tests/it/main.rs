@@ -29,6 +29,7 @@ mod privilege;
 mod programs;
 mod promises;
 mod report;
+mod reporters;
 mod scenarios;
 mod secrets;
 mod signed;

@@ -16,7 +16,8 @@ use truename::store::{self, Engine, Store, Write};
 use super::shim::Shim;
 use super::{die_with_parent, this_test};
 
-const THREADS: usize = 4;
+/// As many updaters at a time.
+const THREADS: usize = 16;
 const SLOTS: u64 = 6;
 const LOG: u64 = 40;
 const BIG: u64 = 25;
@@ -178,7 +179,7 @@ fn group(t: usize, g: u64) -> Vec<Write> {
         group.push(Write::Delete(format!("log/{t}/{:09}", g - LOG)));
     }
     if g.is_multiple_of(BIG) {
-        group.push(Write::Put(format!("big/{t}"), value(g * 911 % 30_000)));
+        group.push(Write::Put(format!("big/{t}/"), value(g * 911 % 30_000)));
     }
     group
 }
@@ -214,7 +215,7 @@ pub fn check(store: &dyn Store, acked: &Acked) -> Result<Seen, String> {
         if log != (last.saturating_sub(LOG) + 1..=last).collect::<Vec<_>>() {
             return Err(format!("thread {t}: group {last}, but the log is {log:?}"));
         }
-        let big = number(&format!("big/{t}"))?;
+        let big = number(&format!("big/{t}/"))?;
         if big.first().copied().unwrap_or(0) != last / BIG * BIG {
             return Err(format!("thread {t}: group {last}, but big is of {big:?}"));
         }
