@@ -13,6 +13,11 @@
  *   DISK_FULL=FILE   as long as FILE exists the disk is full: no file grows
  *                    beyond its length and what was allocated before, but into
  *                    the room of files that this process removed.
+ *   DISK_FAULTS=DIR  what is wrong with the disk, as long as a file of that name
+ *                    is in DIR: `write` (writing fails with EIO), `fsync` (so
+ *                    does syncing), `read-only` (whatever changes the disk
+ *                    fails with EROFS, as on a file system that the kernel
+ *                    made read-only because of errors).
  *
  * One record of the trace: op (1 byte), inode (8), offset (8), length of the
  * data (4), data; numbers in host order. Paths are relative to DISK_DIR.
@@ -46,7 +51,7 @@ static unsigned char kind[FDS];
 static char *path_of[FDS]; /* of directories */
 static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
 static int trace = -1;
-static const char *dir, *acks, *lie, *full;
+static const char *dir, *acks, *lie, *full, *faults;
 static size_t dir_len;
 
 static void *next(const char *name) {
@@ -63,6 +68,7 @@ __attribute__((constructor)) static void start(void) {
     acks = getenv("DISK_ACKS");
     lie = getenv("DISK_LIE");
     full = getenv("DISK_FULL");
+    faults = getenv("DISK_FAULTS");
     if (dir) dir_len = strlen(dir);
     const char *file = getenv("DISK_TRACE");
     if (file)
@@ -125,11 +131,37 @@ static uint64_t inode(int fd) {
 
 static int watched(int fd) { return fd >= 0 && fd < FDS && kind[fd] == OURS; }
 
+/* ---- a disk that fails --------------------------------------------------- */
+
+static int wrong(const char *what) {
+    char path[PATH_MAX];
+    if (!faults) return 0;
+    snprintf(path, sizeof path, "%s/%s", faults, what);
+    return syscall(SYS_faccessat, AT_FDCWD, path, F_OK) == 0;
+}
+
+/* Whether a change of what is on the disk fails; errno says why. */
+static int no_change(void) {
+    if (wrong("read-only")) errno = EROFS;
+    else if (wrong("write")) errno = EIO;
+    else return 0;
+    return 1;
+}
+
+/* The same for names: a disk that fails to write notices them later. */
+static int no_name(int at, const char *path) {
+    char room[PATH_MAX];
+    if (!ours(absolute(at, path, room)) || !wrong("read-only")) return 0;
+    errno = EROFS;
+    return 1;
+}
+
 /* ---- opening and closing ------------------------------------------------ */
 
 static int open_any(int at, const char *given, int flags, mode_t mode) {
     char room[PATH_MAX];
     const char *path = absolute(at, given, room), *below = ours(path);
+    if ((flags & (O_CREAT | O_TRUNC | O_ACCMODE)) && no_name(at, given)) return -1;
     pthread_mutex_lock(&one);
     struct stat before;
     int there = below && stat(path, &before) == 0;
@@ -202,7 +234,7 @@ int fallocate(int fd, int mode, off_t offset, off_t n) {
     NEXT(int, "fallocate", int, int, off_t, off_t);
     if (!watched(fd)) return real(fd, mode, offset, n);
     pthread_mutex_lock(&one);
-    int r = no_room(fd, offset + n) ? -1 : real(fd, mode, offset, n);
+    int r = no_change() || no_room(fd, offset + n) ? -1 : real(fd, mode, offset, n);
     if (r == 0) {
         uint64_t ino = inode(fd);
         for (int i = 0; i < 64; i++)
@@ -226,7 +258,7 @@ static ssize_t write_any(int fd, const void *data, size_t n, off_t offset, int p
         offset = lseek(fd, 0, flags & O_APPEND ? SEEK_END : SEEK_CUR);
     }
     ssize_t r;
-    if (kind[fd] == OURS && no_room(fd, offset + n)) r = -1;
+    if (kind[fd] == OURS && (no_change() || no_room(fd, offset + n))) r = -1;
     else if (positioned) r = syscall(SYS_pwrite64, fd, data, n, offset);
     else r = syscall(SYS_write, fd, data, n);
     if (r > 0) record(kind[fd] == ACKS ? 'A' : 'W', inode(fd), offset, data, r);
@@ -254,6 +286,7 @@ ssize_t writev(int fd, const struct iovec *v, int n) {
 int ftruncate(int fd, off_t length) {
     NEXT(int, "ftruncate", int, off_t);
     if (!watched(fd)) return real(fd, length);
+    if (no_change()) return -1;
     pthread_mutex_lock(&one);
     int r = real(fd, length);
     if (r == 0) {
@@ -278,6 +311,7 @@ int rename(const char *from, const char *to) {
     NEXT(int, "rename", const char *, const char *);
     char a[PATH_MAX], b[PATH_MAX], both[2 * PATH_MAX];
     const char *x = ours(absolute(AT_FDCWD, from, a)), *y = ours(absolute(AT_FDCWD, to, b));
+    if (no_name(AT_FDCWD, from) || no_name(AT_FDCWD, to)) return -1;
     pthread_mutex_lock(&one);
     int r = real(from, to);
     if (r == 0 && x && y) {
@@ -293,6 +327,7 @@ int rename(const char *from, const char *to) {
 #define NAMED(name, op, args, call, at, path, ...)     \
     int name args {                                    \
         NEXT(int, #name, __VA_ARGS__);                 \
+        if (no_name(at, path)) return -1;              \
         pthread_mutex_lock(&one);                      \
         int r = real call;                             \
         if (r == 0) name_record(op, at, path);         \
@@ -303,6 +338,7 @@ int rename(const char *from, const char *to) {
 int unlink(const char *path) {
     NEXT(int, "unlink", const char *);
     struct stat s;
+    if (no_name(AT_FDCWD, path)) return -1;
     pthread_mutex_lock(&one);
     int there = stat(path, &s) == 0;
     int r = real(path);
@@ -327,6 +363,10 @@ NAMED(mkdirat, 'D', (int at, const char *p, mode_t m), (at, p, m), at, p, int, c
 
 static int sync_any(int fd, const char *name) {
     if (!watched(fd)) return syscall(!strcmp(name, "fsync") ? SYS_fsync : SYS_fdatasync, fd);
+    if (wrong("fsync")) {
+        errno = EIO;
+        return -1;
+    }
     if (lie && !strcmp(lie, name)) return 0;
     /* The real call is left out: the power only fails in the trace. */
     pthread_mutex_lock(&one);

@@ -46,20 +46,29 @@ impl Home<'static> {
     /// On an address of its own within 127.0.0.0/8, so that no two servers
     /// meet, whatever runs beside this test.
     pub fn new() -> Home<'static> {
-        static NEXT: AtomicU16 = AtomicU16::new(0);
-        let [_, a, b, c] = std::process::id().to_be_bytes();
-        let ip = Ipv4Addr::new(127, a | 0x80, b, c);
-        let port = 10_000 + 2 * NEXT.fetch_add(1, Ordering::Relaxed);
-        let dns = SocketAddr::from((ip, port));
-        let http = SocketAddr::from((ip, port + 1));
+        let (dns, http) = free_addresses();
         Home::at(None, dns, http, "")
     }
+}
+
+fn free_addresses() -> (SocketAddr, SocketAddr) {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let [_, a, b, c] = std::process::id().to_be_bytes();
+    let ip = Ipv4Addr::new(127, a | 0x80, b, c);
+    let port = 10_000 + 2 * NEXT.fetch_add(1, Ordering::Relaxed);
+    (SocketAddr::from((ip, port)), SocketAddr::from((ip, port + 1)))
 }
 
 impl<'a> Home<'a> {
     /// Within a network namespace, on the ports that everybody expects.
     pub fn within(space: &'a Space, ip: IpAddr, more_http: &str) -> Home<'a> {
         Home::at(Some(space), SocketAddr::new(ip, 53), SocketAddr::new(ip, 80), more_http)
+    }
+
+    /// With mounts of its own, on an address as of [`Home::new`].
+    pub fn with_mounts(space: &'a Space) -> Home<'a> {
+        let (dns, http) = free_addresses();
+        Home::at(Some(space), dns, http, "")
     }
 
     fn at(
@@ -161,7 +170,8 @@ impl<'a> Home<'a> {
         self.spawn_with(|_| ())
     }
 
-    fn spawn_with(&self, with: impl FnOnce(&mut Command)) -> Daemon<'_> {
+    /// The same, with a word to the command before it runs.
+    pub fn spawn_with(&self, with: impl FnOnce(&mut Command)) -> Daemon<'_> {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -201,7 +211,7 @@ impl Daemon<'_> {
     fn answers(&self) -> bool {
         let home = self.home;
         // A socket of ours is outside a namespace; the commands' is not.
-        let inside = home.space.is_some();
+        let inside = home.space.is_some_and(Space::is_apart);
         let asked = || lookup(home.dns, "dyn.example.org.", RecordType::SOA).is_some();
         let heard = || TcpStream::connect(home.http).is_ok();
         (inside || asked() && heard()) && home.run(&["status"]).status.success()
@@ -210,6 +220,11 @@ impl Daemon<'_> {
     /// Its process.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// SIGKILL, as the kernel or an operator in a hurry would.

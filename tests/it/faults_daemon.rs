@@ -1,6 +1,10 @@
 //! The whole server in a world that is not as it should be: what it says,
 //! what it does not lose, and how it goes on. Each test is one story.
 
+mod directory;
+mod disk;
+mod limits;
+
 use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 

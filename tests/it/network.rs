@@ -26,6 +26,8 @@ pub const HOME6: &str = "2001:db8:7::7";
 pub struct Space {
     holder: Child,
     files: tempfile::TempDir,
+    /// Which namespaces it has of its own.
+    own: &'static [&'static str],
 }
 
 /// Both, connected.
@@ -90,19 +92,37 @@ impl Network {
 }
 
 impl Space {
+    /// One with mounts of its own, on the network that all are on.
+    pub fn of_mounts() -> Space {
+        Space::made(None, &["--mount"], "")
+    }
+
+    /// Whether it has a network of its own.
+    pub fn is_apart(&self) -> bool {
+        self.own.contains(&"--net")
+    }
+
+    /// The path by which others reach what is mounted in here.
+    pub fn seen_from_outside(&self, path: &std::path::Path) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.holder.id()));
+        root.join(path.strip_prefix("/").expect("an absolute path"))
+    }
+
     fn new(beside: Option<&Space>) -> Space {
+        let script = "
+            ip link set lo up
+            mount --bind \"$0/hosts\" /etc/hosts
+            mount --bind \"$0/resolv.conf\" /etc/resolv.conf";
+        Space::made(beside, &["--net", "--mount"], script)
+    }
+
+    fn made(beside: Option<&Space>, own: &'static [&'static str], script: &str) -> Space {
         let files = tempfile::tempdir().unwrap();
         for file in ["hosts", "resolv.conf"] {
             std::fs::write(files.path().join(file), "").unwrap();
         }
         // It lives as long as its standard input, which is ours.
-        let script = "
-            set -e
-            ip link set lo up
-            mount --bind \"$0/hosts\" /etc/hosts
-            mount --bind \"$0/resolv.conf\" /etc/resolv.conf
-            echo ready
-            exec cat";
+        let script = format!("set -e\n{script}\necho ready\nexec cat");
         let mut command = match beside {
             Some(space) => space.entered(),
             None => Command::new("setpriv"),
@@ -110,16 +130,16 @@ impl Space {
         if beside.is_none() {
             command.args(["--pdeathsig", "KILL", "--"]);
         }
-        command.arg("unshare").args(["--net", "--mount"]);
+        command.arg("unshare").args(own);
         if beside.is_none() && !may_as_is() {
             command.args(["--user", "--map-root-user"]);
         }
-        command.args(["--", "sh", "-c", script]).arg(files.path());
+        command.args(["--", "sh", "-c", &script]).arg(files.path());
         let mut holder = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(holder.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n", "no network namespace; tests/README.md says what it takes");
-        Space { holder, files }
+        Space { holder, files, own }
     }
 
     /// A command in here. It ends when this test does.
@@ -135,7 +155,7 @@ impl Space {
 
     fn entered(&self) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--target", &self.holder.id().to_string(), "--net", "--mount"]);
+        command.args(["--target", &self.holder.id().to_string()]).args(self.own);
         if !may_as_is() {
             command.args(["--user", "--preserve-credentials"]);
         }
@@ -223,6 +243,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("bash", "bash"),
     ("python3", "python3"),
     ("systemd-analyze", "systemd"),
+    ("prlimit", "util-linux"),
 ];
 
 /// The full path of a real program. One that is missing fails the test:
