@@ -53,7 +53,10 @@ fn nothing_acknowledged_is_lost(engine: &str) {
             break;
         }
         reporters.report_while(&home, || {
-            std::thread::sleep(Duration::from_millis(30 + pause(round, 300)));
+            // At any moment after some: however busy the machine is, there is
+            // something that could be lost.
+            reporters.wait_for_acknowledged(1 + pause(round, 20));
+            std::thread::sleep(Duration::from_millis(pause(round, 60)));
             if let Some(answer) = lookup(home.dns, "dyn.example.org", RecordType::SOA) {
                 serial = answer.serial.unwrap();
             }
@@ -69,7 +72,7 @@ fn nothing_acknowledged_is_lost(engine: &str) {
          opened; {acknowledged} updates acknowledged, none lost; serial {serial}",
         rounds * (1 + KILLS_WHILE_OPENING)
     );
-    assert!(acknowledged > 10 * rounds, "hardly anything was tested");
+    assert!(acknowledged > 5 * rounds, "hardly anything was tested");
     assert_eq!(reporters.refused(), 0, "911 without a reason");
     assert!(!home.log().contains("BROKEN"), "{}", home.log());
 }

@@ -260,9 +260,13 @@ class Load:
                              "dns unread": (struct.pack("!H", len(question)) + question) * 50,
                              "http unread": b"GET /checkip HTTP/1.1\r\nHost: x\r\n\r\n" * 50}[kind]
                     try:
+                        # Nothing to read is BlockingIOError, too.
+                        if client.recv(1, socket.MSG_PEEK) == b"":
+                            raise ConnectionError("closed")
                         client.send(piece)
                     except BlockingIOError:
-                        pass
+                        with contextlib.suppress(OSError):
+                            client.send(piece)
                     except OSError:
                         client.close()
                         clients.remove((client, kind))
