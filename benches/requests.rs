@@ -201,6 +201,7 @@ async fn fill(registry: &Registry) -> String {
         networks: Vec::new(),
         label: String::new(),
         may: truename::model::May::default(),
+        ends: None,
     };
     match registry.command(key).await.expect("a key") {
         Reply::KeyAdded(key) => key.token,
