@@ -103,10 +103,7 @@ impl Asked {
                 }
             }
             Extra::Signed => return Next::End(Verdict::Slow(Why::Signed)),
-            Extra::Malformed(edns) => {
-                self.edns = edns;
-                return Next::Say(rcode::FORMERR, None);
-            }
+            Extra::Malformed => return Next::Say(rcode::FORMERR, None),
         }
         match question.rtype {
             RecordType::AXFR | RecordType::IXFR if question.class == CLASS_IN => {
@@ -115,7 +112,7 @@ impl Asked {
             // Questions nobody asks any more: which mail agents have this name
             // (RFC 1035 §3.2.3), and the type that is none (RFC 6895 §3.1).
             RecordType(0) | RecordType::MAILA | RecordType::MAILB => {
-                return Next::Say(rcode::NOTIMP, Some(extended::NOT_SUPPORTED));
+                return Next::Say(rcode::NOTIMP, None);
             }
             _ => {}
         }
@@ -134,17 +131,12 @@ impl Asked {
     /// OPT record if one came.
     #[cold]
     fn unanswered(&mut self, request: &[u8], code: u16) -> Next {
-        let extra = request::extra_of_any(request);
-        self.edns = extra.edns();
-        let Some(edns) = self.edns else {
-            return Next::Say(code, None);
-        };
-        let whole = matches!(extra, Extra::Edns(_)) && !edns.options.malformed;
-        let questions = u16_at(request, 4);
-        match edns.options.cookie {
-            _ if edns.version > 0 => Next::Say(rcode::BADVERS, None),
-            Some(_) if code == rcode::FORMERR && whole && questions == Some(0) => Next::Cookie,
-            _ if code == rcode::NOTIMP => Next::Say(code, Some(extended::NOT_SUPPORTED)),
+        self.edns = request::extra_of_any(request).edns();
+        let Some(Edns { version, options, .. }) = self.edns else { return Next::Say(code, None) };
+        let no_question = code == rcode::FORMERR && u16_at(request, 4) == Some(0);
+        match options.cookie {
+            _ if version > 0 => Next::Say(rcode::BADVERS, None),
+            Some(_) if no_question && !options.malformed => Next::Cookie,
             _ => Next::Say(code, None),
         }
     }

@@ -16,7 +16,7 @@ use crate::zone::Snapshot;
 
 pub use asked::Asked;
 pub use cookie::{CookieSecrets, Cookies, MAX_SECRETS, Secret};
-pub use request::{Edns, Extra, Options, extra};
+pub use request::{Edns, Extra, Options, extra, extra_of_any};
 pub use say::{opcode_of, say};
 
 /// What a transport knows about a request.

@@ -207,11 +207,11 @@ impl<'a> Reply<'a> {
     fn write_options(&mut self) {
         let Told { cookie, nsid, idle, why } = self.told;
         let start = self.out.len();
-        if let Some(checked) = cookie {
-            self.write_option(option::COOKIE, &checked.answer);
-        }
         if let Some(id) = nsid {
             self.write_option(option::NSID, id.as_bytes());
+        }
+        if let Some(checked) = cookie {
+            self.write_option(option::COOKIE, &checked.answer);
         }
         if let Some(idle) = idle {
             self.write_option(option::KEEPALIVE, &idle.to_be_bytes());

@@ -14,18 +14,17 @@ pub enum Extra {
     Edns(Edns),
     /// A TSIG record (RFC 8945), as the last.
     Signed,
-    /// Something a message cannot have there, after the OPT record or before
-    /// it.
-    Malformed(Option<Edns>),
+    /// Something a message cannot have there. An OPT record in it counts for
+    /// nothing: what else of it is to be believed?
+    Malformed,
 }
 
 impl Extra {
-    /// The OPT record, if there is one that can be read.
+    /// The OPT record, if there is one.
     pub fn edns(self) -> Option<Edns> {
         match self {
             Extra::Edns(edns) => Some(edns),
-            Extra::Malformed(edns) => edns,
-            Extra::None | Extra::Signed => None,
+            Extra::None | Extra::Signed | Extra::Malformed => None,
         }
     }
 }
@@ -109,7 +108,7 @@ pub fn extra_of_any(message: &[u8]) -> Extra {
     for _ in 0..u16_at(message, 4).unwrap_or(0) {
         match skip_name(message, at) {
             Some(end) if end + 4 <= message.len() => at = end + 4,
-            _ => return Extra::Malformed(None),
+            _ => return Extra::Malformed,
         }
     }
     extra(message, at)
@@ -122,23 +121,21 @@ fn records(message: &[u8], mut at: usize) -> Extra {
     let mut found = Extra::None;
     // Every record takes octets, so a false count ends the loop early.
     for number in 0..all {
-        let malformed = Extra::Malformed(found.edns());
-        let Some(record) = Record::read(message, at) else { return malformed };
+        let Some(record) = Record::read(message, at) else { return Extra::Malformed };
         match record.rtype {
             RecordType::OPT => match edns(message, &record) {
-                // One only, and only there (RFC 6891 §6.1.1); of two, which
-                // would be answered?
+                // One only, and only there (RFC 6891 §6.1.1).
                 Some(edns) if number >= before && found == Extra::None => found = Extra::Edns(edns),
-                _ => return Extra::Malformed(None),
+                _ => return Extra::Malformed,
             },
             // The last of all (RFC 8945 §5.1).
             RecordType::TSIG if number >= before && number + 1 == all => found = Extra::Signed,
-            RecordType::TSIG => return malformed,
+            RecordType::TSIG => return Extra::Malformed,
             _ => {}
         }
         at = record.end;
     }
-    if at == message.len() { found } else { Extra::Malformed(found.edns()) }
+    if at == message.len() { found } else { Extra::Malformed }
 }
 
 /// The OPT record, if its owner is the root and its options are whole.

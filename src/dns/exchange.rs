@@ -17,13 +17,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hickory_server::net::xfer::Protocol;
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::Transport;
 use super::slots::Place;
 use super::slow::Reply;
 use super::tcp::Streams;
@@ -268,7 +268,7 @@ impl Connection {
         for message in messages {
             let (replies, answers) = mpsc::channel(1);
             let slow = self.streams.slow.clone();
-            works.push(Some(Box::pin(slow.handle(message, self.peer, Protocol::Tcp, replies))));
+            works.push(Some(Box::pin(slow.handle(message, self.peer, Transport::Tcp, replies))));
             written.push(answers);
         }
         let work = poll_fn(|context| {

@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use hickory_server::net::xfer::Protocol;
 use socket2::Socket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -24,7 +23,7 @@ use tokio::time::timeout;
 use super::limits::{Counted, Ruling};
 use super::slow::Reply;
 use super::udp::{self, BATCH, Batch, WayBack};
-use super::{GRACE, SlowHandler, Terms};
+use super::{GRACE, SlowHandler, Terms, Transport};
 use crate::answer::{Asked, Verdict};
 use crate::model::Moment;
 use crate::tsig;
@@ -112,7 +111,7 @@ impl Job {
     async fn answer(self, slow: Arc<SlowHandler>, terms: Arc<Terms>) {
         let Job { request, peer, way_back, socket, claims_key } = self;
         let (replies, mut written) = mpsc::channel(1);
-        let work = slow.handle(request, peer, Protocol::Udp, replies);
+        let work = slow.handle(request, peer, Transport::Udp, replies);
         let send = async {
             while let Some(Reply { mut octets, signed }) = written.recv().await {
                 // Who signs and has no key of ours learns so, like everybody

@@ -77,8 +77,6 @@ pub mod extended {
     pub const PROHIBITED: u16 = 18;
     /// None of our zones.
     pub const NOT_AUTHORITATIVE: u16 = 20;
-    /// Not by this server.
-    pub const NOT_SUPPORTED: u16 = 21;
 }
 
 /// Flags in the header's third and fourth octets, as one number.

@@ -24,7 +24,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("hyper", &["http/", "report/"]),
     ("hyper_util", &["http/", "report/"]),
     ("http_body_util", &["http/", "report/"]),
-    ("hickory_server", &["dns/"]),
+    ("hickory_server", &[]),
     ("clap", &["cli/"]),
     ("rpassword", &["cli/"]),
     ("toml", &["config/"]),

@@ -3,7 +3,7 @@
 //! ```text
 //! signature good? ─▶ question ─▶ the answering core          ─▶ signed
 //!    │               UPDATE   ─▶ Edits ─▶ registry, durable   ─▶ signed
-//!    │               others   ─▶ hickory-server's RequestHandler
+//!    │               others   ─▶ not offered                 ─▶ signed
 //!    └─▶ no: told so (RFC 8945 §5.2)
 //! ```
 //!
@@ -21,14 +21,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use hickory_server::net::runtime::TokioTime;
-use hickory_server::net::xfer::Protocol;
-use hickory_server::server::{Request, RequestHandler};
 use tokio::sync::mpsc;
 
 use self::remember::Heard;
 use self::replies::{Replies, seconds};
-use super::Terms;
+use super::{Terms, Transport};
 use crate::answer::{Asked, Extra, Meta, Verdict, extra, opcode_of, say};
 use crate::model::{Grant, KeyId, Name};
 use crate::registry::{Purpose, Registry};
@@ -78,14 +75,14 @@ impl SlowHandler {
         self: Arc<Self>,
         message: Vec<u8>,
         peer: SocketAddr,
-        protocol: Protocol,
+        transport: Transport,
         replies: mpsc::Sender<Reply>,
     ) {
         let terms = self.terms.clone();
         let (address, now) = (peer.ip(), terms.now());
-        let meta = match protocol {
-            Protocol::Udp => terms.datagram(address, now),
-            _ => terms.stream(address, now),
+        let meta = match transport {
+            Transport::Udp => terms.datagram(address, now),
+            Transport::Tcp => terms.stream(address, now),
         };
         let mut asked = Asked::new();
         let mut replies = Replies { limit: meta.max_size, signing: None, replies };
@@ -154,29 +151,19 @@ impl SlowHandler {
                 match verdict {
                     Verdict::Sent => drop(replies.send(reply).await),
                     Verdict::Drop => {}
-                    Verdict::Slow(_) => self.refuse(request, peer, protocol, &meta, replies).await,
+                    Verdict::Slow(_) => self.refuse(&request, &meta, &replies).await,
                 }
             }
-            _ => self.refuse(request, peer, protocol, &meta, replies).await,
+            _ => self.refuse(&request, &meta, &replies).await,
         }
     }
 
     /// Says that what is asked for is not offered.
-    async fn refuse(
-        &self,
-        request: Vec<u8>,
-        peer: SocketAddr,
-        protocol: Protocol,
-        meta: &Meta<'_>,
-        replies: Replies,
-    ) {
-        match Request::from_bytes(refuse::gist(&request), peer, protocol) {
-            Ok(read) => drop(self.handle_request::<_, TokioTime>(&read, replies).await),
-            Err(error) => {
-                tracing::debug!("unreadable message from {peer}: {error}");
-                say_only(&request, rcode::FORMERR, meta, &replies).await;
-            }
-        }
+    async fn refuse(&self, request: &[u8], meta: &Meta<'_>, replies: &Replies) {
+        let (rcode, why) = self.refusal(request);
+        let mut reply = Vec::new();
+        say(request, rcode, why, meta, &mut reply);
+        let _ = replies.send(reply).await;
     }
 
     /// Whether a signature is that of a key of ours (RFC 8945 §5.2): first

@@ -1,90 +1,46 @@
-//! NOTIFY, transfers and operations nobody knows, behind hickory-server's
-//! [`RequestHandler`]. None of them is offered yet; this says so in the words
+//! NOTIFY and transfers. Neither is offered yet; this says so in the words
 //! each protocol has for it.
 
-use async_trait::async_trait;
-use hickory_proto::op::{Edns, Header, LowerQuery, Metadata, OpCode, ResponseCode};
-use hickory_proto::rr::{DNSClass, RecordType};
-use hickory_proto::serialize::binary::BinEncodable;
-use hickory_server::net::runtime::Time;
-use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
-use hickory_server::zone_handler::{MessageRequest, MessageResponseBuilder};
-
 use super::{SlowHandler, update};
-use crate::answer::{Extra, MAX_UDP, extra};
+use crate::answer::{Extra, extra_of_any, opcode_of};
 use crate::model::Name;
-use crate::wire::{HEADER, Question, RecordType as Type};
-
-/// What of a request a refusal depends on: header, question, EDNS. The rest of
-/// it is well formed and of no interest, and stays unread: reading follows the
-/// names of all records, and 64 KiB can hold names that take long to follow.
-pub fn gist(request: &[u8]) -> Vec<u8> {
-    let question = Question::read(request);
-    let end = question.map_or(HEADER, |question| question.end());
-    let mut gist = request[..end].to_vec();
-    gist[6..HEADER].fill(0);
-    if let Extra::Edns(edns) = extra(request, end) {
-        gist[HEADER - 1] = 1;
-        gist.push(0);
-        gist.extend(Type::OPT.0.to_be_bytes());
-        gist.extend(edns.size.to_be_bytes());
-        gist.extend([0, edns.version, 0, 0]);
-        gist.extend([0, 0]);
-    }
-    gist
-}
+use crate::wire::{CLASS_IN, Question, RecordType, extended, opcode, rcode, u16_at};
 
 impl SlowHandler {
-    /// What is wrong with a request, as the protocol says it.
-    fn refusal(&self, request: &MessageRequest) -> ResponseCode {
-        // RFC 6891 §6.1.3.
-        if request.edns.as_ref().is_some_and(|edns| edns.version() > 0) {
-            return ResponseCode::BADVERS;
+    /// What is wrong with a request: the code, and why if there is more to
+    /// say.
+    pub(super) fn refusal(&self, request: &[u8]) -> (u16, Option<u16>) {
+        let opcode = opcode_of(request);
+        match extra_of_any(request) {
+            // RFC 6891 §6.1.3.
+            Extra::Edns(edns) if edns.version > 0 => return (rcode::BADVERS, None),
+            _ if ![opcode::QUERY, opcode::NOTIFY].contains(&opcode) => {
+                return (rcode::NOTIMP, None);
+            }
+            Extra::Edns(edns) if edns.options.malformed => return (rcode::FORMERR, None),
+            Extra::None | Extra::Edns(_) => {}
+            Extra::Signed | Extra::Malformed => return (rcode::FORMERR, None),
         }
-        // NOTIFY is about one zone, named by type SOA (RFC 1996 §3.7). A query
-        // has one question (RFC 9619).
-        let [question] = request.queries.queries() else { return ResponseCode::FormErr };
-        let is_soa = question.query_type() == RecordType::SOA;
-        match request.metadata.op_code {
-            OpCode::Notify if !is_soa => ResponseCode::FormErr,
-            // RFC 1996 has no word for it, and these are what other servers
-            // say; RFC 5936 §2.2.1.
-            OpCode::Notify | OpCode::Query if self.is_our_zone(question) => ResponseCode::Refused,
-            OpCode::Notify | OpCode::Query => ResponseCode::NotAuth,
-            _ => ResponseCode::NotImp,
+        // One question (RFC 9619); a NOTIFY's names a zone by type SOA (RFC
+        // 1996 §3.7).
+        let one = u16_at(request, 4) == Some(1);
+        let Some(question) = Question::read(request).filter(|_| one) else {
+            return (rcode::FORMERR, None);
+        };
+        if opcode == opcode::NOTIFY && question.rtype != RecordType::SOA {
+            return (rcode::FORMERR, None);
+        }
+        // RFC 5936 §2.2.1; RFC 1996 has no word for it, and these are what
+        // other servers say.
+        match self.is_our_zone(&question) {
+            true => (rcode::REFUSED, Some(extended::PROHIBITED)),
+            false => (rcode::NOTAUTH, Some(extended::NOT_AUTHORITATIVE)),
         }
     }
 
     /// Whether a question's name is the apex of a zone of ours.
-    fn is_our_zone(&self, question: &LowerQuery) -> bool {
-        let wire = hickory_proto::rr::Name::from(question.name()).to_bytes().unwrap_or_default();
-        let name = Name::from_wire(&wire).ok().filter(|_| question.query_class() == DNSClass::IN);
+    fn is_our_zone(&self, question: &Question<'_>) -> bool {
+        let name = Name::from_wire(question.name).ok().filter(|_| question.class == CLASS_IN);
         name.is_some_and(|name| update::is_zone(&name, &self.snapshot.load()))
-    }
-}
-
-#[async_trait]
-impl RequestHandler for SlowHandler {
-    async fn handle_request<R: ResponseHandler, T: Time>(
-        &self,
-        request: &Request,
-        mut response_handle: R,
-    ) -> ResponseInfo {
-        let mut metadata = Metadata::response_from_request(&request.metadata);
-        metadata.response_code = self.refusal(request);
-        let mut edns = Edns::new();
-        edns.set_max_payload(MAX_UDP as u16);
-        let mut builder = MessageResponseBuilder::from_message_request(request);
-        if request.edns.is_some() {
-            builder.edns(&edns);
-        }
-        let response = builder.build_no_records(metadata);
-        match response_handle.send_response(response).await {
-            Ok(info) => info,
-            Err(error) => {
-                tracing::debug!("answering {}: {error}", request.src());
-                Header { metadata, counts: Default::default() }.into()
-            }
-        }
     }
 }

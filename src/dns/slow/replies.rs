@@ -3,12 +3,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_trait::async_trait;
-use hickory_proto::rr::Record;
-use hickory_proto::serialize::binary::BinEncoder;
-use hickory_server::net::NetError;
-use hickory_server::server::{ResponseHandler, ResponseInfo};
-use hickory_server::zone_handler::MessageResponse;
 use tokio::sync::mpsc;
 
 use crate::registry::Registry;
@@ -28,7 +22,6 @@ pub struct Reply {
 }
 
 /// Where the answers to one request go.
-#[derive(Clone)]
 pub struct Replies {
     /// The longest the client takes, in octets.
     pub limit: usize,
@@ -78,28 +71,4 @@ fn cut(reply: &mut Vec<u8>) {
     reply[2] |= (flag::TC >> 8) as u8;
     reply[3] &= 0xf0;
     reply[6..HEADER].fill(0);
-}
-
-#[async_trait]
-impl ResponseHandler for Replies {
-    async fn send_response<'a>(
-        &mut self,
-        response: MessageResponse<
-            '_,
-            'a,
-            impl Iterator<Item = &'a Record> + Send + 'a,
-            impl Iterator<Item = &'a Record> + Send + 'a,
-            impl Iterator<Item = &'a Record> + Send + 'a,
-            impl Iterator<Item = &'a Record> + Send + 'a,
-        >,
-    ) -> Result<ResponseInfo, NetError> {
-        let mut reply = Vec::with_capacity(512);
-        let info = {
-            let mut encoder = BinEncoder::new(&mut reply);
-            encoder.set_max_size(u16::try_from(self.room()).unwrap_or(u16::MAX));
-            response.destructive_emit(&mut encoder)?
-        };
-        self.send(reply).await.map_err(|Gone| NetError::from("the client is gone"))?;
-        Ok(info)
-    }
 }

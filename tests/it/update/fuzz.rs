@@ -6,10 +6,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hickory_server::net::xfer::Protocol;
 use tokio::sync::mpsc;
 use truename::clock;
-use truename::dns::{Options, SlowHandler, Terms};
+use truename::dns::{Options, SlowHandler, Terms, Transport};
 use truename::model::{Name, RecordType};
 use truename::zone::received;
 
@@ -114,7 +113,7 @@ impl Scene {
     fn answers(&self, message: Vec<u8>) -> Vec<Vec<u8>> {
         let (replies, mut written) = mpsc::channel(8);
         let peer = "127.0.0.1:5353".parse().unwrap();
-        let work = self.handler.clone().handle(message, peer, Protocol::Tcp, replies);
+        let work = self.handler.clone().handle(message, peer, Transport::Tcp, replies);
         self.runtime.block_on(async {
             let read = async {
                 let mut answers = Vec::new();
