@@ -8,7 +8,7 @@
 mod canonical;
 mod explained;
 mod hickory;
-mod peer;
+pub mod peer;
 mod questions;
 
 use std::collections::BTreeMap;
@@ -24,23 +24,23 @@ use questions::Asked;
 /// Differences shown before the rest is only counted.
 const SHOWN: usize = 60;
 
-fn directory() -> PathBuf {
+pub fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/differential")
 }
 
-fn zones() -> Vec<Zone> {
+pub fn zones() -> Vec<Zone> {
     let files = ["example.zone", "child.example.zone"];
     files.iter().map(|file| Zone::load(&directory().join(file)).unwrap()).collect()
 }
 
 #[test]
 fn nsd_answers_the_same() {
-    compare("nsd", Peer::nsd(&directory()));
+    compare("nsd", Peer::nsd(&directory(), None));
 }
 
 #[test]
 fn knot_answers_the_same() {
-    compare("knot", Peer::knot(&directory()));
+    compare("knot", Peer::knot(&directory(), None));
 }
 
 fn compare(name: &str, mut peer: Peer) {

@@ -8,6 +8,7 @@ mod bench;
 mod cli;
 mod client_table;
 mod clients;
+mod conformance;
 mod crash;
 mod daemon;
 mod daemon_crash;

@@ -22,59 +22,136 @@ pub struct Peer {
     directory: tempfile::TempDir,
 }
 
+/// What a server tells of itself, and makes cookies with; the same for all.
+#[derive(Clone, Copy)]
+pub struct Identity<'a> {
+    /// By NSID and `id.server`.
+    pub id: &'a str,
+    /// In hexadecimal digits.
+    pub cookie_secret: &'a str,
+}
+
 impl Peer {
-    pub fn nsd(zones: &Path) -> Peer {
-        Peer::start("nsd", "nsd", &["-d", "-c"], |directory, port| {
-            format!(
+    pub fn nsd(zones: &Path, identity: Option<Identity<'_>>) -> Peer {
+        let identity = match identity {
+            None => "hide-identity: yes".to_owned(),
+            Some(Identity { id, cookie_secret }) => format!(
+                "identity: \"{id}\"\n  nsid: \"ascii_{id}\"\n  answer-cookie: yes\n  \
+                 cookie-secret: \"{cookie_secret}\"\n  cookie-secret-file: \"\""
+            ),
+        };
+        Peer::start("nsd", "nsd", &["-d", "-c", "conf"], |directory, port| {
+            let config = format!(
                 "server:\n  ip-address: 127.0.0.1@{port}\n  server-count: 1\n  username: \"\"\n  \
                  zonesdir: \"{directory}\"\n  database: \"\"\n  pidfile: \"{directory}/pid\"\n  \
                  xfrdfile: \"{directory}/xfrd\"\n  zonelistfile: \"{directory}/list\"\n  \
                  logfile: \"{directory}/log\"\n  xfrdir: \"{directory}\"\n  hide-version: yes\n  \
-                 hide-identity: yes\n  ipv4-edns-size: 1232\n  minimal-responses: yes\n  \
+                 {identity}\n  ipv4-edns-size: 1232\n  minimal-responses: yes\n  \
                  rrl-ratelimit: 0\n  round-robin: no\nremote-control:\n  control-enable: no\n\
                  zone:\n  name: example\n  zonefile: {z}/example.zone\n\
                  zone:\n  name: child.example\n  zonefile: {z}/child.example.zone\n",
                 z = zones.display(),
-            )
+            );
+            vec![("conf", config)]
         })
     }
 
-    pub fn knot(zones: &Path) -> Peer {
-        Peer::start("knotd", "knot", &["-c"], |directory, port| {
-            format!(
+    pub fn knot(zones: &Path, identity: Option<Identity<'_>>) -> Peer {
+        let (server, module, template) = match identity {
+            None => ("identity: \"\"".to_owned(), String::new(), ""),
+            Some(Identity { id, cookie_secret }) => (
+                format!("identity: \"{id}\"\n  nsid: \"{id}\""),
+                format!("mod-cookies:\n  - id: c\n    secret: 0x{cookie_secret}\n"),
+                "    global-module: mod-cookies/c\n",
+            ),
+        };
+        Peer::start("knotd", "knot", &["-c", "conf"], |directory, port| {
+            let config = format!(
                 "server:\n  rundir: \"{directory}\"\n  listen: 127.0.0.1@{port}\n  \
                  udp-max-payload: 1232\n  udp-workers: 1\n  tcp-workers: 1\n\
-                 \x20 background-workers: 1\n  identity: \"\"\n  version: \"\"\n\
+                 \x20 background-workers: 1\n  {server}\n  version: \"\"\n\
                  log:\n  - target: \"{directory}/log\"\n    any: info\n\
                  control:\n  listen: \"{directory}/control\"\n\
-                 database:\n  storage: \"{directory}\"\n\
+                 database:\n  storage: \"{directory}\"\n{module}\
                  template:\n  - id: default\n    storage: \"{z}\"\n    zonefile-sync: -1\n    \
-                 journal-content: none\n\
+                 journal-content: none\n{template}\
                  zone:\n  - domain: example\n    file: example.zone\n  - domain: child.example\n    \
                  file: child.example.zone\n",
                 z = zones.display(),
-            )
+            );
+            vec![("conf", config)]
         })
     }
 
+    pub fn bind(zones: &Path, Identity { id, cookie_secret }: Identity<'_>) -> Peer {
+        Peer::start("named", "bind9", &["-f", "-n", "1", "-c", "conf"], |directory, port| {
+            // What is longer than 512 octets needs a cookie, as with us.
+            let config = format!(
+                "options {{ directory \"{directory}\"; pid-file none; session-keyfile none;\n\
+                 managed-keys-directory \"{directory}\"; listen-on port {port} {{ 127.0.0.1; }};\n\
+                 listen-on-v6 {{ none; }}; recursion no; dnssec-validation no; notify no;\n\
+                 minimal-responses yes; minimal-any yes; allow-transfer {{ none; }};\n\
+                 edns-udp-size 1232; max-udp-size 1232; nocookie-udp-size 512;\n\
+                 cookie-algorithm siphash24; cookie-secret \"{cookie_secret}\";\n\
+                 server-id \"{id}\"; hostname \"{id}\"; version none;\n\
+                 tcp-advertised-timeout 100; check-names primary ignore; check-integrity no; }};\ncontrols {{ }};\n\
+                 logging {{ channel own {{ file \"log\"; severity info; }};\n\
+                 category default {{ own; }}; }};\n\
+                 zone \"example\" {{ type primary; file \"{z}/example.zone\"; }};\n\
+                 zone \"child.example\" {{ type primary; file \"{z}/child.example.zone\"; }};\n",
+                z = zones.display(),
+            );
+            vec![("conf", config)]
+        })
+    }
+
+    pub fn powerdns(zones: &Path, Identity { id, cookie_secret }: Identity<'_>) -> Peer {
+        // It wants its settings under a name of its own choice.
+        let arguments = ["--config-dir=."];
+        Peer::start("pdns_server", "pdns-server", &arguments, |directory, port| {
+            let config = format!(
+                "local-address=127.0.0.1\nlocal-port={port}\nsocket-dir={directory}\nlaunch=bind\n\
+                 bind-config={directory}/named.conf\nbind-check-interval=0\nreceiver-threads=1\n\
+                 distributor-threads=1\nreuseport=no\ndaemon=no\nguardian=no\n\
+                 disable-syslog=yes\nloglevel=3\nwebserver=no\nexpand-alias=no\n\
+                 version-string=anonymous\nserver-id={id}\nedns-cookie-secret={cookie_secret}\n\
+                 udp-truncation-threshold=1232\n"
+            );
+            let zone = |name: &str| {
+                format!(
+                    "zone \"{name}\" {{ type master; file \"{}/{name}.zone\"; }};\n",
+                    zones.display()
+                )
+            };
+            vec![("pdns.conf", config), ("named.conf", zone("example") + &zone("child.example"))]
+        })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Starts a program in a directory of its own, once its files, whose
+    /// contents depend on it and on the port, are there.
     fn start(
         program: &str,
         package: &str,
         arguments: &[&str],
-        config: impl Fn(&str, u16) -> String,
+        files: impl Fn(&str, u16) -> Vec<(&'static str, String)>,
     ) -> Peer {
         let directory = tempfile::tempdir().unwrap();
         let port = free_port();
-        let file = directory.path().join("conf");
         let path = directory.path().display().to_string();
-        std::fs::write(&file, config(&path, port)).unwrap();
+        for (name, text) in files(&path, port) {
+            std::fs::write(directory.path().join(name), text).unwrap();
+        }
         // Debian keeps daemons where a user's PATH may not look.
         let search = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
         let output = std::fs::File::create(directory.path().join("output")).unwrap();
         let child = Command::new(program)
             .env("PATH", search)
+            .current_dir(directory.path())
             .args(arguments)
-            .arg(&file)
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
             .stderr(output)
