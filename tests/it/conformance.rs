@@ -17,6 +17,7 @@
 //! one that says why for nothing.
 
 mod exchange;
+mod programs;
 mod question;
 mod told;
 

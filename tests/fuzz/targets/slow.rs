@@ -6,10 +6,9 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
-use hickory_server::net::xfer::Protocol;
 use tokio::sync::mpsc;
 use truename::answer::MAX_UDP;
-use truename::dns::{SlowHandler, Terms};
+use truename::dns::{SlowHandler, Terms, Transport};
 use truename::model::{Name, RecordType};
 use truename::registry::Registry;
 use truename::tsig::{Algorithm, Tsig, find};
@@ -131,7 +130,7 @@ fn exchange(registry: &Registry, message: &[u8], datagram: bool) -> Vec<Vec<u8>>
     let terms = Arc::new(Terms::new(&memory::dns_options(), &memory::moments()));
     let handler = SlowHandler::new(registry.snapshot().clone(), Some(registry.clone()), terms);
     let (replies, mut written) = mpsc::channel(8);
-    let protocol = if datagram { Protocol::Udp } else { Protocol::Tcp };
+    let protocol = if datagram { Transport::Udp } else { Transport::Tcp };
     let peer = SocketAddr::new(memory::PEER, 5353);
     let work = Arc::new(handler).handle(message.to_vec(), peer, protocol, replies);
     let read = async {

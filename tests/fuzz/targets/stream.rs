@@ -8,13 +8,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use hickory_server::net::xfer::Protocol;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use truename::answer::{Verdict, answer};
-use truename::dns::{Options, Server, SlowHandler, Terms, serve};
+use truename::dns::{Options, Server, SlowHandler, Terms, Transport, serve};
 use truename::registry::Registry;
 
 use super::{Target, grammar, memory};
@@ -135,7 +134,7 @@ async fn expected(client: Ipv4Addr, mut stream: &[u8]) -> Vec<u8> {
             Verdict::Slow(_) => {
                 let (replies, mut written) = mpsc::channel(8);
                 let peer = SocketAddr::from((client, 1));
-                let work = slow.clone().handle(message.to_vec(), peer, Protocol::Tcp, replies);
+                let work = slow.clone().handle(message.to_vec(), peer, Transport::Tcp, replies);
                 let read = async {
                     let mut answers = Vec::new();
                     while let Some(answer) = written.recv().await {
