@@ -110,6 +110,13 @@ impl Limiter {
         owed.saturating_sub(now.micros) <= rate.interval * (rate.burst - 1)
     }
 
+    /// How many of those counted for a key it has not paid for yet, by this
+    /// rate; counts nothing.
+    pub fn had(&self, place: Place, rate: Rate, now: Moment) -> u64 {
+        let (_, owed) = self.find(place, now);
+        owed.saturating_sub(now.micros).div_ceil(rate.interval)
+    }
+
     /// Counts one more for a key whatever it has had, up to one more than
     /// `rate` allows: for what is known only after it has happened.
     pub fn count(&self, place: Place, rate: Rate, now: Moment) {
@@ -191,6 +198,9 @@ mod tests {
         }
         assert!(!limiter.would_allow(place, rate, at(0)));
         assert!(limiter.would_allow(other, rate, at(0)));
+        assert_eq!(limiter.had(place, rate, at(0)), 2);
+        assert_eq!(limiter.had(place, rate, at(60_000_000)), 1);
+        assert_eq!(limiter.had(other, rate, at(0)), 0);
         // However much there was, a minute is a minute.
         assert!(limiter.would_allow(place, rate, at(60_000_000)));
         limiter.forgive(place);

@@ -24,6 +24,9 @@
 //! certificate = "/etc/letsencrypt/live/ddns.dyn.example.org/fullchain.pem"
 //! key = "/etc/letsencrypt/live/ddns.dyn.example.org/privkey.pem"
 //!
+//! [http.limits]
+//! network_connections = 100
+//!
 //! [http.register]
 //! zone = "dyn.example.org"
 //! from = ["192.0.2.0/24"]
@@ -47,6 +50,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::http_limits::{HttpLimits, OrNone};
 use super::limits::RateLimits;
 use super::{
     Config, ConfigError, DEFAULT_DATA, DnsConfig, HostDefaults, HttpConfig, Reach, TlsConfig,
@@ -104,11 +108,13 @@ struct Http {
     listen: Option<Spanned<Vec<Spanned<String>>>>,
     public: Option<Spanned<String>>,
     trusted_proxies: Vec<Spanned<String>>,
+    proxy_protocol: Option<Spanned<bool>>,
     max_hosts: Option<Count>,
     protocols: Option<Spanned<Vec<Spanned<String>>>>,
     realm: Option<String>,
     connections: Option<Count>,
     tls: Option<Tls>,
+    limits: HttpLimits,
     register: Option<Register>,
 }
 
@@ -125,6 +131,7 @@ struct Register {
 #[serde(deny_unknown_fields)]
 struct Tls {
     listen: Option<Spanned<Vec<Spanned<String>>>>,
+    proxy_protocol: Option<Spanned<bool>>,
     certificate: Spanned<PathBuf>,
     key: Spanned<PathBuf>,
 }
@@ -134,6 +141,7 @@ struct Tls {
 struct Hosts {
     ttl: Option<Ttl>,
     lease: Option<Lease>,
+    changes: Option<OrNone>,
 }
 
 #[derive(Deserialize)]
@@ -217,6 +225,8 @@ impl Reader<'_> {
         })?;
         let here = self.path.parent().unwrap_or(Path::new(""));
         let mut notes = Vec::new();
+        let hosts = HostDefaults::default();
+        let guesses = file.http.limits.guesses();
         let mut policies = HashMap::new();
         for (zone, policy) in file.zone {
             let Zone { global_only, own_addresses } = policy;
@@ -241,7 +251,9 @@ impl Reader<'_> {
             hosts: HostDefaults {
                 ttl: file.hosts.ttl.unwrap_or(Ttl::DEFAULT),
                 lease: file.hosts.lease.unwrap_or(Lease::DEFAULT),
+                changes: file.hosts.changes.map_or(hosts.changes, |changes| changes.0),
             },
+            guesses,
             first_host: false,
             notes,
         })
@@ -296,14 +308,24 @@ impl Reader<'_> {
     ) -> Result<HttpConfig, ConfigError> {
         let default = HttpConfig::default();
         let networks = http.trusted_proxies.iter().map(|network| self.network(network));
+        let proxied =
+            [&http.proxy_protocol, &http.tls.as_ref().and_then(|tls| tls.proxy_protocol.clone())];
+        let proxied = proxied.into_iter().flatten().find(|proxied| *proxied.as_ref());
+        if let (Some(proxied), []) = (proxied, http.trusted_proxies.as_slice()) {
+            let problem = "only trusted proxies may speak the PROXY protocol, and there are none: \
+                           name them in `trusted_proxies`";
+            return Err(self.fault(proxied.span().start, problem.to_owned()));
+        }
         Ok(HttpConfig {
             listen: self.listen(http.listen, 80, notes)?,
             public: http.public.map(|public| self.parsed(&public)).transpose()?,
             trusted_proxies: networks.collect::<Result<_, _>>()?,
+            proxy_protocol: is_on(http.proxy_protocol.as_ref()),
             max_hosts: http.max_hosts.map_or(default.max_hosts, |count| count.0),
             protocols: self.protocols(http.protocols)?,
             realm: http.realm.unwrap_or(default.realm),
             connections: http.connections.map_or(default.connections, |count| count.0),
+            limits: http.limits.limits(),
             tls: http.tls.map(|tls| self.tls(tls, here, notes)).transpose()?,
             register: http.register.map(|register| self.register(register)).transpose()?,
         })
@@ -349,6 +371,7 @@ impl Reader<'_> {
     ) -> Result<TlsConfig, ConfigError> {
         Ok(TlsConfig {
             listen: self.listen(tls.listen, 443, notes)?,
+            proxy_protocol: is_on(tls.proxy_protocol.as_ref()),
             files: Files {
                 certificate: self.exists(here, &tls.certificate, "certificate")?,
                 key: self.exists(here, &tls.key, "key")?,
@@ -412,6 +435,10 @@ impl Reader<'_> {
             self.fault(text.span().start, problem)
         })
     }
+}
+
+fn is_on(given: Option<&Spanned<bool>>) -> bool {
+    given.is_some_and(|given| *given.as_ref())
 }
 
 /// An address to listen on, `port` being the port unless it has one.

@@ -6,6 +6,7 @@
 
 mod error;
 mod file;
+mod http_limits;
 mod limits;
 mod public;
 mod reads;
@@ -65,6 +66,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// What hosts have that have no settings of their own.
     pub hosts: HostDefaults,
+    /// Wrong passwords of one account that are tried in a minute.
+    pub guesses: u32,
     /// What CHAOS questions are told; nothing by default.
     pub identity: Identity,
     /// Whether the very first start makes a host to try things with. Only
@@ -149,6 +152,8 @@ pub struct HttpConfig {
     pub public: Option<Public>,
     /// Proxies of ours, whose word about the client's address is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether they say so before each connection (the PROXY protocol).
+    pub proxy_protocol: bool,
     /// Hosts in one request; more is `numhost`.
     pub max_hosts: usize,
     /// The update protocols that are on.
@@ -157,6 +162,8 @@ pub struct HttpConfig {
     pub realm: String,
     /// Connections at once.
     pub connections: usize,
+    /// What one client, one network and all of them may have.
+    pub limits: http::Limits,
     /// Who may make names of their own; `None`: nobody.
     pub register: Option<http::Registration>,
 }
@@ -168,6 +175,8 @@ pub struct TlsConfig {
     pub listen: Vec<SocketAddr>,
     /// The certificate and its key.
     pub files: tls::Files,
+    /// Whether proxies say before each connection whose it is.
+    pub proxy_protocol: bool,
 }
 
 impl HttpConfig {
@@ -177,34 +186,38 @@ impl HttpConfig {
         let tls = self.tls.as_ref().zip(certificate).map(|(tls, certificate)| http::Tls {
             listen: tls.listen.clone(),
             config: certificate.server_config(),
+            proxy_protocol: tls.proxy_protocol,
         });
         http::Options {
             listen: self.listen.clone(),
             tls,
             trusted_proxies: self.trusted_proxies.clone(),
+            proxy_protocol: self.proxy_protocol,
             max_hosts: self.max_hosts,
             protocols: self.protocols.clone(),
             realm: self.realm.clone(),
             connections: self.connections,
+            limits: self.limits.clone(),
             register: self.register.clone(),
-            ..http::Options::default()
         }
     }
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        let http::Options { max_hosts, protocols, realm, connections, .. } =
+        let http::Options { max_hosts, protocols, realm, connections, limits, .. } =
             http::Options::default();
         HttpConfig {
             listen: Vec::new(),
             tls: None,
             public: None,
             trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             max_hosts,
             protocols,
             realm,
             connections,
+            limits,
             register: None,
         }
     }
@@ -217,11 +230,17 @@ pub struct HostDefaults {
     pub ttl: Ttl,
     /// How long a report is believed.
     pub lease: Lease,
+    /// How often one may change in an hour; `None`: as often as it likes.
+    pub changes: Option<u32>,
 }
 
 impl Default for HostDefaults {
     fn default() -> Self {
-        HostDefaults { ttl: Ttl::DEFAULT, lease: Lease::DEFAULT }
+        HostDefaults {
+            ttl: Ttl::DEFAULT,
+            lease: Lease::DEFAULT,
+            changes: Some(registry::Settings::CHANGES),
+        }
     }
 }
 
@@ -248,6 +267,7 @@ impl Config {
                 ..HttpConfig::default()
             },
             hosts: HostDefaults::default(),
+            guesses: registry::Settings::GUESSES,
             identity: Identity::default(),
             first_host: true,
             notes,
@@ -271,6 +291,8 @@ impl Config {
             lease: self.hosts.lease,
             ttl: self.hosts.ttl,
             policies: Arc::new(Policies::new(self.policies.clone())),
+            changes: self.hosts.changes,
+            guesses: self.guesses,
             identity: self.identity.clone(),
             dump: Some(self.data.join(DUMP_FILE)),
             also_reload: None,

@@ -99,7 +99,8 @@ mod tests {
         let mut config = Config::embedded();
         config.zones = vec![at("zones")];
         let files = crate::tls::Files { certificate: at("live/key.pem"), key: at("live/key.pem") };
-        config.http.tls = Some(super::super::TlsConfig { listen: Vec::new(), files });
+        config.http.tls =
+            Some(super::super::TlsConfig { listen: Vec::new(), files, proxy_protocol: false });
         let reads: Vec<PathBuf> =
             config.reads().iter().map(|path| path.canonicalize().unwrap()).collect();
         for wanted in ["archive", "elsewhere", "included", "live", "zones"].map(at) {

@@ -3,31 +3,18 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt;
 
-use super::remember;
-use super::seats::{Seat, Seats};
-use super::tolerant::Tolerant;
-use super::{Encrypted, Options, peer, router};
+use super::connection::{Connection, Service, Spoken};
+use super::{Options, Tls};
 use crate::model::Moments;
-use crate::recent::Rule;
 use crate::registry::Registry;
 
 /// Clients that wait in the kernel to be accepted.
@@ -37,13 +24,7 @@ const BACKLOG: i32 = 1024;
 const REST: Duration = Duration::from_millis(100);
 
 /// How long requests under way may take once the server is to stop.
-const FAREWELL: Duration = Duration::from_secs(5);
-
-/// The largest head of a request, in bytes, line and headers together.
-const MAX_HEAD: usize = 64 * 1024;
-
-/// The headers of a request; one more is answered 431.
-const MAX_HEADERS: usize = 100;
+pub const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Octets of answers that the kernel keeps for a client that does not take
 /// them; it doubles this for its own bookkeeping. Left to itself it keeps
@@ -150,24 +131,27 @@ pub fn serve_on(
     registry: Registry,
     moments: &Moments,
 ) -> Result<Server, BindError> {
-    let acceptor = options.tls.as_ref().map(|tls| TlsAcceptor::from(tls.config.clone()));
-    let plain = ports.plain.into_iter().map(|listener| (listener, None));
-    let tls = ports.tls.into_iter().map(|listener| (listener, acceptor.clone()));
+    let spoken = Spoken { tls: None, proxied: options.proxy_protocol };
+    let plain = ports.plain.into_iter().map(|listener| (listener, spoken.clone()));
+    let over_tls =
+        |tls: &Tls| Spoken { tls: Some(tls.config.clone()), proxied: tls.proxy_protocol };
+    let over_tls = options.tls.as_ref().map(over_tls).unwrap_or_default();
+    let tls = ports.tls.into_iter().map(|listener| (listener, over_tls.clone()));
     let mut listeners = Vec::new();
     let mut addresses = Vec::new();
-    for (listener, tls) in plain.chain(tls) {
+    for (listener, spoken) in plain.chain(tls) {
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         let address = listener.local_addr().unwrap_or(unknown);
         let listener =
             TcpListener::from_std(listener).map_err(|error| BindError { address, error })?;
         addresses.push(address);
-        listeners.push((listener, tls));
+        listeners.push((listener, spoken));
     }
     let (stop, stopped) = watch::channel(false);
     let service = Service::new(options, registry, moments, stopped);
     let listeners = listeners
         .into_iter()
-        .map(|(listener, tls)| tokio::spawn(accept(listener, tls, service.clone())))
+        .map(|(listener, spoken)| tokio::spawn(accept(listener, spoken, service.clone())))
         .collect();
     Ok(Server { addresses, stop, listeners })
 }
@@ -184,8 +168,10 @@ pub async fn converse<S>(
 {
     let (_stop, stopped) = watch::channel(false);
     let service = Service::new(options, registry, moments, stopped);
-    let seat = Arc::new(service.seats.take().await);
-    Connection { seat, address: peer, tls: None }.serve(stream, service).await;
+    if let Some(seat) = service.seats.take(service.whose(peer)).await {
+        let behind_proxy = service.trusts(peer);
+        Connection::new(seat, peer, behind_proxy).serve(stream, service).await;
+    }
 }
 
 fn listen(address: SocketAddr) -> io::Result<StdListener> {
@@ -203,40 +189,12 @@ fn listen(address: SocketAddr) -> io::Result<StdListener> {
     Ok(socket.into())
 }
 
-/// What every connection is served with.
-#[derive(Clone)]
-struct Service {
-    router: Router,
-    registry: Registry,
-    seats: Seats,
-    read_time: Duration,
-    life_time: Duration,
-    stopped: watch::Receiver<bool>,
-}
-
-impl Service {
-    fn new(
-        options: &Options,
-        registry: Registry,
-        moments: &Moments,
-        stopped: watch::Receiver<bool>,
-    ) -> Service {
-        Service {
-            router: router(options, registry.clone(), moments),
-            registry,
-            seats: Seats::new(options.connections),
-            read_time: options.read_time,
-            life_time: options.life_time,
-            stopped,
-        }
-    }
-}
-
 /// Accepts until told to stop. No error ends it: a client that is gone again
 /// (ECONNABORTED) is its own matter, and descriptors (EMFILE) come back.
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, service: Service) {
+async fn accept(listener: TcpListener, spoken: Spoken, service: Service) {
     let mut stopped = service.stopped.clone();
     let mut connections = JoinSet::new();
+    let mut in_trouble = false;
     loop {
         while connections.try_join_next().is_some() {}
         let accepted = tokio::select! {
@@ -245,16 +203,23 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, service: Servic
         };
         match accepted {
             Ok((stream, address)) => {
+                in_trouble = false;
                 let seat = tokio::select! {
-                    seat = service.seats.take() => seat,
+                    seat = service.seats.take(service.whose(address)) => seat,
                     _ = stopped.wait_for(|stopped| *stopped) => break,
                 };
-                let connection = Connection { seat: Arc::new(seat), address, tls: tls.clone() };
-                connections.spawn(connection.run(stream, service.clone()));
+                let Some(seat) = seat else { continue };
+                let connection = Connection::new(seat, address, service.trusts(address));
+                connections.spawn(connection.run(stream, spoken.clone(), service.clone()));
             }
             Err(error) if is_clients_own(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept HTTP connections for a moment");
+                // Once, however long it lasts.
+                if !in_trouble {
+                    tracing::warn!(%error, "cannot accept HTTP connections for a moment");
+                }
+                in_trouble = true;
+                service.seats.make_room();
                 sleep(REST).await;
             }
         }
@@ -269,102 +234,4 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, service: Servic
 fn is_clients_own(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
-}
-
-/// Whether TLS failed because what came is none at all.
-fn is_plain(error: &io::Error) -> bool {
-    use rustls::{Error, InvalidMessage};
-    let error = error.get_ref().and_then(|error| error.downcast_ref::<Error>());
-    matches!(error, Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)))
-}
-
-/// A client's connection.
-struct Connection {
-    seat: Arc<Seat>,
-    address: SocketAddr,
-    tls: Option<TlsAcceptor>,
-}
-
-impl Connection {
-    async fn run(self, stream: TcpStream, service: Service) {
-        let _ = stream.set_nodelay(true);
-        match self.tls.clone() {
-            None => self.serve(stream, service).await,
-            Some(tls) => {
-                let mut stopped = service.stopped.clone();
-                let stream = tokio::select! {
-                    stream = timeout(service.read_time, tls.accept(stream)) => stream,
-                    () = self.seat.wanted() => return,
-                    _ = stopped.wait_for(|stopped| *stopped) => return,
-                };
-                match stream {
-                    Ok(Ok(stream)) => self.serve(stream, service).await,
-                    Ok(Err(error)) => {
-                        tracing::debug!(peer = %self.address, %error, "no TLS with this client");
-                        if is_plain(&error) {
-                            let peer = self.address.ip();
-                            remember::no_http(&service.registry, peer, Rule::PlainOnTls);
-                        }
-                    }
-                    Err(_) => {}
-                }
-            }
-        }
-    }
-
-    async fn serve<S>(self, stream: S, service: Service)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + 'static,
-    {
-        let Service { router, registry, read_time, life_time, mut stopped, .. } = service;
-        let peer = peer(self.address);
-        let is_tls = self.tls.is_some();
-        let seat = self.seat.clone();
-        let answer = service_fn(move |mut request: Request<Incoming>| {
-            let (router, seat) = (router.clone(), seat.clone());
-            async move {
-                seat.busy();
-                request.extensions_mut().insert(peer);
-                if is_tls {
-                    request.extensions_mut().insert(Encrypted);
-                }
-                let response = router.oneshot(request.map(Body::new)).await;
-                seat.silent();
-                response
-            }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(read_time)
-            // Old clients and `nc` end their side once they have asked.
-            .half_close(true)
-            .title_case_headers(true)
-            .ignore_invalid_headers(true)
-            .max_headers(MAX_HEADERS)
-            .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(Tolerant::new(stream)), answer);
-        let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => Some(ended),
-            () = self.seat.wanted() => return,
-            () = sleep(life_time) => None,
-            _ = stopped.wait_for(|stopped| *stopped) => None,
-        };
-        let ended = match ended {
-            Some(ended) => ended,
-            None => {
-                connection.as_mut().graceful_shutdown();
-                match timeout(FAREWELL, connection).await {
-                    Ok(ended) => ended,
-                    Err(_) => return,
-                }
-            }
-        };
-        if let Err(error) = ended {
-            if error.is_parse() && !is_tls {
-                remember::no_http(&registry, self.address.ip(), Rule::TlsOnPlain);
-            }
-            tracing::debug!(peer = %self.address, %error, "an HTTP connection broke off");
-        }
-    }
 }

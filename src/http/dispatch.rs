@@ -17,7 +17,7 @@ use super::{
     he, httpreq, namecheap, noip, records, remember, signed, token_url,
 };
 use crate::model::{Grant, Host, May, Name, Protocol, RecordType};
-use crate::registry::{Auth, State};
+use crate::registry::{Auth, State, Unavailable};
 use crate::update::{Edit, Edited, Edits, Hosts, Outcome, RecordChange, Update};
 
 /// Every update language. The order is WIRE.md's: whoever has a signature of
@@ -169,7 +169,7 @@ async fn authenticate(shared: &Shared, asked: &Asked, source: IpAddr) -> Result<
             Auth::Granted(grant) => return Ok(grant),
             Auth::Wrong => {}
             Auth::Blocked => return Err(Answer::Blocked),
-            Auth::Busy => return Err(Answer::Unavailable),
+            Auth::Busy => return Err(Answer::Unavailable(Unavailable::Overloaded)),
         }
     }
     Err(Answer::BadAuth)
@@ -180,7 +180,7 @@ async fn report(shared: &Shared, grant: &Grant, updates: &[Update]) -> Answer {
     for update in updates {
         match shared.registry.update(grant.clone(), update).await {
             Ok(more) => outcomes.extend(more),
-            Err(_) => return Answer::Unavailable,
+            Err(unavailable) => return Answer::Unavailable(unavailable),
         }
     }
     Answer::Outcomes(outcomes)
@@ -189,7 +189,7 @@ async fn report(shared: &Shared, grant: &Grant, updates: &[Update]) -> Answer {
 async fn edit(shared: &Shared, grant: Grant, edits: Edits) -> Answer {
     match shared.registry.edit(grant, edits).await {
         Ok(edited) => Answer::Edited(edited),
-        Err(_) => Answer::Unavailable,
+        Err(unavailable) => Answer::Unavailable(unavailable),
     }
 }
 

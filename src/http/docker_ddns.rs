@@ -63,7 +63,7 @@ fn domains(request: &Request) -> Vec<&str> {
 fn speak(request: &Request, asked: &Asked, answer: &Answer) -> Spoken {
     let trouble = trouble(answer);
     let status = match answer {
-        Answer::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Answer::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Answer::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
         _ => StatusCode::OK,
     };

@@ -97,7 +97,7 @@ fn is_true(request: &Request, name: &str) -> bool {
 
 fn speak(request: &Request, _: &Asked, answer: &Answer) -> Spoken {
     let status = match answer {
-        Answer::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Answer::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Answer::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
         _ => StatusCode::OK,
     };

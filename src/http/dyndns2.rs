@@ -68,7 +68,7 @@ pub fn words(answer: &Answer, spelling: &Spelling) -> (StatusCode, String) {
         Answer::Blocked => (StatusCode::OK, "abuse\n".into()),
         Answer::TooManyHosts => (StatusCode::OK, "numhost\n".into()),
         Answer::BadMethod => (StatusCode::METHOD_NOT_ALLOWED, "badagent\n".into()),
-        Answer::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "911\n".into()),
+        Answer::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "911\n".into()),
     }
 }
 
@@ -110,6 +110,7 @@ mod tests {
     use crate::http::language::Task;
     use crate::model::Name;
     use crate::recent::Hint;
+    use crate::registry::Unavailable;
     use crate::update::Hosts;
 
     fn asked(query: &str, user: &str) -> Asked {
@@ -213,7 +214,7 @@ mod tests {
             (Answer::Blocked, 200, "abuse\n"),
             (Answer::TooManyHosts, 200, "numhost\n"),
             (Answer::BadMethod, 405, "badagent\n"),
-            (Answer::Unavailable, 503, "911\n"),
+            (Answer::Unavailable(Unavailable::Overloaded), 503, "911\n"),
         ] {
             let (spoken, text) = words(&answer, &spelling);
             assert_eq!((spoken.as_u16(), text.as_str()), (status, body));

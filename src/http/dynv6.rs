@@ -109,7 +109,7 @@ fn speak(_: &Request, _: &Asked, answer: &Answer) -> Spoken {
             Some(_) => (StatusCode::NOT_FOUND, "zone not found"),
         },
         Answer::BadAuth => (StatusCode::UNAUTHORIZED, "invalid authentication token"),
-        Answer::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "try again later"),
+        Answer::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "try again later"),
         Answer::BadMethod => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
         _ => (StatusCode::BAD_REQUEST, "bad request"),
     };

@@ -28,7 +28,7 @@ fn speak(_: &Request, asked: &Asked, answer: &Answer) -> Spoken {
         // Whoever has not logged in yet is challenged in everybody's words.
         Answer::BadAuth => words,
         Answer::Blocked => "NOACCESS\n".into(),
-        Answer::Unavailable => "TOOSOON\n".into(),
+        Answer::Unavailable(_) => "TOOSOON\n".into(),
         _ => "ILLEGAL\n".into(),
     };
     Spoken::text(status, body)

@@ -128,7 +128,7 @@ fn speak(request: &Request, asked: &Asked, answer: &Answer) -> Spoken {
         Answer::BadAuth if form(request) == Some(Form::List) => {
             (StatusCode::OK, "ERROR: Could not authenticate.\n".into())
         }
-        Answer::Unavailable => {
+        Answer::Unavailable(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "ERROR: Try again later.\n".into())
         }
         Answer::BadMethod => (StatusCode::METHOD_NOT_ALLOWED, "ERROR: Use GET.\n".into()),

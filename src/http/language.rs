@@ -21,7 +21,7 @@ use super::register::Made;
 use super::spelling::Spelling;
 use crate::model::Protocol;
 use crate::recent::Hint;
-use crate::registry::Login;
+use crate::registry::{Login, Unavailable};
 use crate::update::{Edited, Edits, Hosts, Outcome, RecordChange, Report, Update};
 
 /// One update language.
@@ -52,7 +52,7 @@ pub struct Request {
     /// Of the query and of a form.
     pub parameters: Parameters,
     /// The body, of a POST that says it is a form or JSON, or does not say;
-    /// [`super::MAX_BODY`] bytes at most.
+    /// [`super::Limits::body_size`] octets at most.
     pub body: Vec<u8>,
     /// Where it comes from.
     pub source: Source,
@@ -173,7 +173,7 @@ pub enum Answer {
     /// A method that updates nothing.
     BadMethod,
     /// We cannot say now: come back later.
-    Unavailable,
+    Unavailable(Unavailable),
 }
 
 /// An answer in its client's words. The headers that go with a status (a

@@ -15,6 +15,7 @@ mod accept;
 mod acme_dns;
 mod challenge;
 mod checkip;
+mod connection;
 mod credentials;
 mod desec;
 mod dispatch;
@@ -24,16 +25,20 @@ mod dyndns1;
 mod dyndns2;
 mod dynv6;
 mod easydns;
+mod framing;
 mod freedns;
+mod gate;
 mod he;
 mod hosts;
 mod httpreq;
 mod language;
+mod limits;
 mod namecheap;
 mod noip;
 mod parameters;
 mod path;
 mod proxies;
+mod proxy_protocol;
 mod records;
 mod register;
 mod remember;
@@ -44,13 +49,13 @@ mod spelling;
 mod struck;
 mod token_url;
 mod tolerant;
+mod waiting;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, Version, header};
@@ -61,16 +66,13 @@ use rustls::ServerConfig;
 
 pub use accept::{BindError, Bound, Server, bind, converse, serve, serve_on};
 pub use dispatch::Protocols;
+pub use limits::Limits;
 pub use register::Registration;
 
 use crate::model::Moments;
 use crate::registry::Registry;
 use parameters::Parameters;
 use proxies::Source;
-
-/// The largest request body that is read, in bytes: a form of a hundred hosts
-/// with room to spare.
-pub const MAX_BODY: usize = 16 * 1024;
 
 /// What the operator says of HTTP.
 #[derive(Clone)]
@@ -81,6 +83,9 @@ pub struct Options {
     pub tls: Option<Tls>,
     /// Proxies of ours, whose word on the client's address is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether every connection to [`Options::listen`] begins with a header of
+    /// the PROXY protocol; only trusted proxies may connect there then.
+    pub proxy_protocol: bool,
     /// Hosts in one request; more is `numhost`. ddclient puts all of its hosts
     /// into one.
     pub max_hosts: usize,
@@ -88,14 +93,10 @@ pub struct Options {
     pub protocols: Protocols,
     /// The realm of the login, shown by browsers.
     pub realm: String,
-    /// Connections at once. One more takes the place of the one that has been
-    /// silent longest.
+    /// Connections at once. One more takes the place of a silent one.
     pub connections: usize,
-    /// How long a client may take for the head of a request, and for its body;
-    /// so also how long a kept connection may be silent.
-    pub read_time: Duration,
-    /// How long a connection is kept at most; a client just connects again.
-    pub life_time: Duration,
+    /// What one client, one network and all of them may have beside that.
+    pub limits: Limits,
     /// Who may make names of their own by `/register`; `None`: nobody.
     pub register: Option<Registration>,
 }
@@ -107,6 +108,8 @@ pub struct Tls {
     pub listen: Vec<SocketAddr>,
     /// With which certificate.
     pub config: Arc<ServerConfig>,
+    /// As [`Options::proxy_protocol`]: the header comes before TLS.
+    pub proxy_protocol: bool,
 }
 
 impl Default for Options {
@@ -115,12 +118,12 @@ impl Default for Options {
             listen: Vec::new(),
             tls: None,
             trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             max_hosts: 100,
             protocols: Protocols::default(),
             realm: "truename".into(),
             connections: 1000,
-            read_time: Duration::from_secs(15),
-            life_time: Duration::from_secs(300),
+            limits: Limits::default(),
             register: None,
         }
     }
@@ -133,11 +136,10 @@ struct Shared {
     max_hosts: usize,
     protocols: Protocols,
     challenge: HeaderValue,
-    read_time: Duration,
+    limits: Limits,
     signed_times: signed::Times,
     registrar: register::Registrar,
-    #[expect(dead_code, reason = "limits come with it")]
-    moments: Moments,
+    gate: gate::Gate,
 }
 
 /// Everything HTTP answers, without a socket. The peer's address is expected
@@ -155,10 +157,10 @@ pub fn router(options: &Options, registry: Registry, moments: &Moments) -> Route
         max_hosts: options.max_hosts,
         protocols: options.protocols.clone(),
         challenge,
-        read_time: options.read_time,
+        limits: options.limits.clone(),
         signed_times: signed::Times::default(),
         registrar: register::Registrar::new(options.register.clone()),
-        moments: moments.clone(),
+        gate: gate::Gate::new(&options.limits, moments),
     };
     Router::new().fallback(respond).with_state(Arc::new(shared))
 }
@@ -183,12 +185,14 @@ async fn respond(
     let mut parameters = Parameters::default();
     parameters.read(head.uri.query().unwrap_or_default().as_bytes());
     let (is_form, is_json) = (is_form(&head), is_json(&head));
-    let mut sent = Vec::new();
-    if is_form || is_json {
-        match read_body(body, shared.read_time).await {
-            Ok(body) => sent = body,
-            Err(status) => return finish(&head, text(status, "")),
-        }
+    // Read even where nothing in it counts, so that what follows it is the next
+    // request and not a reason to end the connection.
+    let mut sent = match read_body(body, &shared.limits).await {
+        Ok(sent) => sent,
+        Err(refused) => return finish(&head, refused),
+    };
+    if !(is_form || is_json) {
+        sent.clear();
     }
     if is_form {
         parameters.read(&sent);
@@ -199,11 +203,18 @@ async fn respond(
         encrypted,
         ..language::Request::new(head, host, parameters, source)
     };
+    let admitted = shared.gate.admits(limits::network(request.source.address));
     // Before anything that looks at credentials: a browser that has logged in
     // sends them with its request for the icon, too.
     let response = match beside(&shared, &request) {
         Some(page) => page,
-        None => page_or_update(&shared, &request).await,
+        None => {
+            let refused = if admitted { None } else { gate::refusal(&shared, &request) };
+            match refused {
+                Some(refused) => refused,
+                None => page_or_update(&shared, &request).await,
+            }
+        }
     };
     finish(&request.head, response)
 }
@@ -278,15 +289,24 @@ fn is_json(request: &Parts) -> bool {
             .is_some_and(|kind| kind.eq_ignore_ascii_case(json))
 }
 
-async fn read_body(body: Body, time: Duration) -> Result<Vec<u8>, StatusCode> {
-    match tokio::time::timeout(time, Limited::new(body, MAX_BODY).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes().trim_ascii().to_vec()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(StatusCode::PAYLOAD_TOO_LARGE)
-        }
-        Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
-        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+/// Reads a whole body. Where that fails nobody knows where the next request
+/// begins, and the connection ends with the answer.
+async fn read_body(body: Body, limits: &Limits) -> Result<Vec<u8>, Response> {
+    if body.is_end_stream() {
+        return Ok(Vec::new());
     }
+    let body = Limited::new(body, limits.body_size);
+    let status = match tokio::time::timeout(limits.body_time, body.collect()).await {
+        Ok(Ok(body)) => return Ok(body.to_bytes().trim_ascii().to_vec()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
+        Ok(Err(_)) => StatusCode::BAD_REQUEST,
+        Err(_) => StatusCode::REQUEST_TIMEOUT,
+    };
+    let mut refused = text(status, "");
+    refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    Err(refused)
 }
 
 /// The host a request is for, in lower case and without port: of an absolute
@@ -331,7 +351,8 @@ fn finish(request: &Parts, mut response: Response) -> Response {
     response
 }
 
-/// Marks requests that came over TLS.
+/// Marks requests that came over TLS, to us or to a proxy of ours that said so
+/// of the connection.
 #[derive(Clone, Copy)]
 struct Encrypted;
 

@@ -70,7 +70,7 @@ fn speak(_: &Request, asked: &Asked, answer: &Answer) -> Spoken {
         }
         Answer::Blocked => (StatusCode::OK, Some("Account is blocked")),
         Answer::TooManyHosts => (StatusCode::OK, Some("Too many hosts")),
-        Answer::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Some("Try again later")),
+        Answer::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, Some("Try again later")),
         Answer::BadMethod => (StatusCode::METHOD_NOT_ALLOWED, Some("Use GET")),
         _ => (StatusCode::OK, Some("Passwords do not match")),
     };

@@ -142,7 +142,7 @@ fn speak(request: &Request, _: &Asked, answer: &Answer) -> Spoken {
         Answer::BadAuth => error(StatusCode::UNAUTHORIZED, "no key of ours, or not from there"),
         Answer::Blocked => error(StatusCode::FORBIDDEN, "blocked by the operator"),
         Answer::BadMethod => error(StatusCode::METHOD_NOT_ALLOWED, "POST a JSON object"),
-        Answer::Unavailable => error(StatusCode::SERVICE_UNAVAILABLE, "try again later"),
+        Answer::Unavailable(_) => error(StatusCode::SERVICE_UNAVAILABLE, "try again later"),
         Answer::Outcomes(_) | Answer::Hosts(_) | Answer::Made(_) | Answer::TooManyHosts => {
             error(StatusCode::BAD_REQUEST, "no changes of records")
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::limits::network;
 use crate::model::{Name, Secret, Served};
 use crate::registry::{Command, Registry, Reply};
 
@@ -116,12 +117,6 @@ impl Registrar {
         *names += 1;
         Ok(allowed)
     }
-}
-
-/// What one household has: an address, or a prefix of IPv6.
-fn network(source: IpAddr) -> IpNet {
-    let length = if source.is_ipv4() { 32 } else { 56 };
-    IpNet::new(source, length).expect("no more than an address has").trunc()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::spelling::{self, is_placeholder};
 use super::{Shared, hosts, proxies, struck};
 use crate::model::{AccountName, Grant, Name, Protocol, Secret};
 use crate::recent::{self, Decided, Hint, Note, Proof, Rule};
+use crate::registry::Unavailable;
 use crate::update::{Edited, Hosts, Outcome, Report, Said, is_local};
 
 /// Hosts of a request that was not let in of which something is said.
@@ -231,8 +232,11 @@ fn decided(
                 Rule::Other { words: "list: the hosts it asked for", advice: None, trouble: false };
             (proved(grant), vec![Decided { host: None, rule }])
         }
-        (Answer::Unavailable, Some(grant)) => (proved(grant), named(Rule::Unavailable)),
-        (Answer::Unavailable, None) => (claimed(), named(Rule::Busy)),
+        (Answer::Unavailable(Unavailable::TooOften), Some(grant)) => {
+            (proved(grant), named(TOO_OFTEN))
+        }
+        (Answer::Unavailable(_), Some(grant)) => (proved(grant), named(Rule::Unavailable)),
+        (Answer::Unavailable(_), None) => (claimed(), named(Rule::Busy)),
         (Answer::Blocked, _) => {
             let holder = registry.holder(&asked.logins);
             (holder.map_or(Proof::Nobody, Proof::Proved), named(Rule::AccountBlocked))
@@ -261,6 +265,15 @@ fn decided(
         }
     }
 }
+
+const TOO_OFTEN: Rule = Rule::Other {
+    words: "limits: the host has changed as often as it may in an hour",
+    advice: Some(
+        "find out what reports two addresses in turn: two clients with one host, or a router \
+         beside a program; `changes` under [hosts] is how many changes there may be",
+    ),
+    trouble: true,
+};
 
 /// What decided about a name for whoever asks.
 fn of_made(made: &Made) -> Rule {

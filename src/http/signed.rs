@@ -91,9 +91,9 @@ pub(super) async fn respond(
 ) -> Response {
     let (method, answer) = match path {
         ADDRESS_PATH => (Method::GET, tell_address(shared, request, source)),
-        _ if request.method == Method::POST => match read_body(body, shared.read_time).await {
+        _ if request.method == Method::POST => match read_body(body, &shared.limits).await {
             Ok(message) => (Method::POST, take_update(shared, request, &message, source).await),
-            Err(status) => return text(status, ""),
+            Err(refused) => return refused,
         },
         _ => (Method::POST, bad_auth()),
     };

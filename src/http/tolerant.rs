@@ -8,23 +8,26 @@
 //!
 //! It finds request lines by following the messages as hyper does, so each
 //! request of a kept connection is cleaned. Bodies pass uncopied. Where a body
-//! has no plain length, or a line has no end, it lets everything through from
-//! there on as it comes.
+//! comes in chunks, or a line has no end, it lets everything through from there
+//! on as it comes, and hyper is strict. Where two could disagree about the end
+//! of a request (`framing.rs`), hyper is handed a line that it refuses.
 
 use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::framing::{Body, Header, judge};
 use super::request_line::clean;
 
-/// The longest request line that is cleaned, in bytes; a longer one goes to
-/// hyper as it is. A hundred hosts of 150 characters fit.
-pub const MAX_LINE: usize = 16 * 1024;
+/// What hyper refuses with 400, wherever a header is expected.
+const NO_HEADER: &[u8] = b"\0\r\n\r\n";
 
 /// The first octet of a client that speaks TLS where plain HTTP is served
 /// (RFC 8446 §5.1). It sends no line to wait for; hyper's 400 tells it at once.
@@ -41,6 +44,12 @@ const MAX_LINGER: usize = 64 * 1024;
 pub struct Tolerant<S> {
     stream: S,
     state: State,
+    /// The longest line that is cleaned, in octets: as long as a head may be,
+    /// so that hyper refuses a longer one.
+    longest: usize,
+    /// Whether a proxy of ours is at the other end, which writes plain HTTP.
+    strict: bool,
+    refused: Arc<AtomicBool>,
     /// Read and not looked at yet.
     raw: Vec<u8>,
     /// How much of `raw` holds no line end.
@@ -55,18 +64,15 @@ pub struct Tolerant<S> {
 
 enum State {
     Line,
-    Head { body: Body },
-    Body { left: u64 },
+    Head {
+        body: Body,
+    },
+    Body {
+        left: u64,
+    },
     Through,
-}
-
-/// What follows a head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Body {
-    None,
-    Length(u64),
-    /// Chunked, or two lengths: hyper knows, this stream does not.
-    Other,
+    /// Nothing more is listened to.
+    Refused,
 }
 
 struct Farewell {
@@ -75,11 +81,15 @@ struct Farewell {
 }
 
 impl<S> Tolerant<S> {
-    /// Around a fresh connection.
-    pub fn new(stream: S) -> Tolerant<S> {
+    /// Around a fresh connection, whose requests have a head of `longest`
+    /// octets at most. `strict`: there is a proxy at the other end.
+    pub fn new(stream: S, longest: usize, strict: bool) -> Tolerant<S> {
         Tolerant {
             stream,
             state: State::Line,
+            longest,
+            strict,
+            refused: Arc::default(),
             raw: Vec::new(),
             searched: 0,
             clean: Vec::new(),
@@ -87,6 +97,11 @@ impl<S> Tolerant<S> {
             ended: false,
             farewell: None,
         }
+    }
+
+    /// Whether a request was refused here, now or later.
+    pub fn refused(&self) -> Arc<AtomicBool> {
+        self.refused.clone()
     }
 
     /// Moves whole lines from `raw` to `clean` while in a head.
@@ -106,42 +121,62 @@ impl<S> Tolerant<S> {
         self.raw = raw;
         self.raw.drain(..start);
         self.searched = self.raw.len();
-        if self.raw.len() > MAX_LINE && !matches!(self.state, State::Body { .. }) {
+        if self.raw.len() > self.longest && matches!(self.state, State::Line | State::Head { .. }) {
             self.state = State::Through;
         }
     }
 
     fn line(&mut self, line: &[u8]) {
-        let content = line.trim_ascii_end();
-        match &mut self.state {
+        let content = line.strip_suffix(b"\n").unwrap_or(line);
+        let (content, is_whole) = match content.strip_suffix(b"\r") {
+            Some(content) => (content, true),
+            None => (content, !self.strict),
+        };
+        if !is_whole {
+            return self.refuse();
+        }
+        match self.state {
             // Empty lines before a request are ignored (RFC 9112 §2.2).
-            State::Line if content.is_empty() => {}
+            State::Line if content.trim_ascii().is_empty() => {}
+            // The preface of HTTP/2 (RFC 9113 §3.4), whose end is not HTTP/1's.
+            State::Line if content.starts_with(b"PRI ") => self.refuse(),
             State::Line => {
-                clean(content, &mut self.clean);
+                clean(content.trim_ascii_end(), &mut self.clean);
                 self.clean.extend_from_slice(b"\r\n");
                 self.state = State::Head { body: Body::None };
             }
-            State::Head { body } => {
-                self.clean.extend_from_slice(line);
-                if line == b"\r\n" || line == b"\n" {
-                    self.state = match *body {
-                        Body::None | Body::Length(0) => State::Line,
-                        Body::Length(left) => State::Body { left },
-                        Body::Other => State::Through,
-                    };
-                } else {
-                    *body = body.after(content);
-                }
+            State::Head { body } if content.is_empty() => {
+                self.clean.extend_from_slice(b"\r\n");
+                self.state = match body {
+                    Body::None | Body::Length(0) => State::Line,
+                    Body::Length(left) => State::Body { left },
+                    Body::Chunked => State::Through,
+                };
             }
-            State::Body { .. } | State::Through => {}
+            State::Head { body } => match judge(content, body) {
+                Header::Taken(body) => {
+                    self.clean.extend_from_slice(content);
+                    self.clean.extend_from_slice(b"\r\n");
+                    self.state = State::Head { body };
+                }
+                Header::LeftOut => {}
+                Header::Refused => self.refuse(),
+            },
+            State::Body { .. } | State::Through | State::Refused => {}
         }
+    }
+
+    fn refuse(&mut self) {
+        self.clean.extend_from_slice(NO_HEADER);
+        self.state = State::Refused;
+        self.refused.store(true, Ordering::Relaxed);
     }
 
     /// What to do when the client has ended its side within a head. A head
     /// that lacks only its empty line is complete enough; one that breaks off
     /// within a line may hold half an address and is not.
     fn end_head(&mut self) {
-        if matches!(self.state, State::Head { .. }) && self.raw.is_empty() {
+        if matches!(self.state, State::Head { .. }) && self.raw.is_empty() && !self.strict {
             self.line(b"\r\n");
         }
         self.state = State::Through;
@@ -174,26 +209,6 @@ impl<S> Tolerant<S> {
     }
 }
 
-impl Body {
-    /// What follows, given one more header line.
-    fn after(self, line: &[u8]) -> Body {
-        let Some(colon) = line.iter().position(|&byte| byte == b':') else { return self };
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            return Body::Other;
-        }
-        if !name.eq_ignore_ascii_case(b"content-length") {
-            return self;
-        }
-        let length = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
-        match (self, length) {
-            (Body::None, Some(length)) => Body::Length(length),
-            (Body::Length(before), Some(length)) if before == length => self,
-            _ => Body::Other,
-        }
-    }
-}
-
 impl<S: AsyncRead + Unpin> Tolerant<S> {
     /// Reads some more into `raw`.
     fn poll_raw(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -220,7 +235,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tolerant<S> {
             match this.state {
                 State::Line | State::Head { .. } => {
                     this.look();
-                    if !this.clean.is_empty() || matches!(this.state, State::Through) {
+                    if !this.clean.is_empty()
+                        || matches!(this.state, State::Through | State::Refused)
+                    {
                         continue;
                     }
                     if this.ended {
@@ -248,6 +265,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tolerant<S> {
                     };
                     return Poll::Ready(Ok(()));
                 }
+                State::Refused => return Poll::Ready(Ok(())),
                 State::Through => {
                     if this.give_raw(out, u64::MAX) > 0 || this.ended {
                         return Poll::Ready(Ok(()));

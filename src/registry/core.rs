@@ -52,14 +52,21 @@ pub(super) struct Published {
     pub state: Arc<ArcSwap<State>>,
 }
 
-/// The registry cannot say now: its queue or its disk is full. The client is
-/// told `911` and comes back.
+/// The registry cannot say now. The client is told `911` and comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unavailable;
+pub enum Unavailable {
+    /// Its queue or its disk is full, or it does not get on.
+    Overloaded,
+    /// A host has changed as often as it may.
+    TooOften,
+}
 
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the registry cannot take updates now")
+        f.write_str(match self {
+            Unavailable::Overloaded => "the registry cannot take updates now",
+            Unavailable::TooOften => "the host has changed as often as it may in an hour",
+        })
     }
 }
 
@@ -421,10 +428,10 @@ impl Request {
         match self {
             Request::Update { reply, on_its_way, .. } => {
                 drop(on_its_way);
-                let _ = reply.send(Err(Unavailable));
+                let _ = reply.send(Err(Unavailable::Overloaded));
             }
             Request::Edit { reply, .. } => {
-                let _ = reply.send(Err(Unavailable));
+                let _ = reply.send(Err(Unavailable::Overloaded));
             }
             Request::Command { reply, .. } => {
                 let _ = reply.send(Err(CommandError(error.to_string())));

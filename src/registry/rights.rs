@@ -1,8 +1,10 @@
 //! Who may touch what.
 
+use std::collections::BTreeSet;
+
 use super::State;
 use crate::model::{AccountName, Grant, Holder, Host, Name};
-use crate::update::Hosts;
+use crate::update::{Edits, Hosts};
 
 impl State {
     /// The host whose a name is: the deepest one at the name or above it.
@@ -15,6 +17,12 @@ impl State {
             at = name.parent();
         }
         None
+    }
+
+    /// The hosts that changes of records are about.
+    pub fn hosts_above(&self, edits: &Edits) -> BTreeSet<Name> {
+        let hosts = edits.edits.iter().filter_map(|edit| self.host_above(&edit.name));
+        hosts.map(|host| host.name).collect()
     }
 
     /// Whether the user logged in as names somebody or something else of

@@ -2,24 +2,16 @@
 //!
 //! A token is 160 random bits, so it is kept as a keyed fast hash and found
 //! by it; nobody guesses it and no slow hash protects it better. A person's
-//! password is kept as argon2id; a password that was once right is remembered
-//! in memory as a fast hash under a key of this process, so that a host that
-//! reports every five minutes costs one slow hash a start, not one a report.
+//! password is kept as argon2id; `passwords.rs` says how one is checked.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use argon2::{Argon2, PasswordHasher};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
 
-use super::{CommandError, Registry, State, foreign};
+use super::{CommandError, Registry, State};
 use crate::model::{AccountName, Grant, Holder, Key, KeyDigest, KeyId, May, Name, Secret, Served};
 
 /// What a client presents.
@@ -49,17 +41,10 @@ pub enum Auth {
 pub const MIN_PASSWORD: usize = 8;
 
 /// The longest secret looked at, in octets; argon2 would hash any length.
-const MAX_SECRET: usize = 256;
-
-/// Slow hashes under way or waiting, in all: strangers can ask for them, and
-/// each takes a core for tens of milliseconds and 19 MiB.
-const SLOW_CHECKS: usize = 16;
-
-/// Slow hashes under way at once.
-const SLOW_CHECKS_AT_ONCE: usize = 1;
+pub(super) const MAX_SECRET: usize = 256;
 
 /// A hash like those of passwords, of which nobody knows the password.
-const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5cyBzYWx0IGhlcmU$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+pub(super) const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5cyBzYWx0IGhlcmU$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What a secret that both sides know is for. A token proves itself by being
 /// sent; these sign, and never are.
@@ -141,13 +126,13 @@ fn letters(bytes: &[u8]) -> String {
     data_encoding::BASE32_NOPAD.encode(bytes).to_ascii_lowercase()
 }
 
-fn random<const N: usize>() -> [u8; N] {
+pub(super) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the kernel gives random bytes once it runs");
     bytes
 }
 
-fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+pub(super) fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("any length is a key");
     for part in parts {
         mac.update(&(part.len() as u64).to_be_bytes());
@@ -173,137 +158,10 @@ pub(super) async fn hashed(password: Option<String>) -> Result<Option<String>, C
     Ok(Some(hash.await.map_err(|_| CommandError("the server is stopping".into()))?))
 }
 
-/// Checks people's passwords, slowly once and quickly after.
-pub(super) struct Passwords {
-    /// A key of this process alone: what is remembered is worth nothing
-    /// outside it.
-    key: [u8; 32],
-    /// By account, the digest of the hash and the password that matched it.
-    /// At most one an account.
-    remembered: Mutex<HashMap<AccountName, [u8; 32]>>,
-    waiting: Semaphore,
-    running: Semaphore,
-    /// Slow hashes so far.
-    done: AtomicU64,
-}
-
-/// What a password check says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Checked {
-    Right,
-    Wrong,
-    Busy,
-}
-
-impl Passwords {
-    pub(super) fn new() -> Passwords {
-        Passwords {
-            key: random(),
-            remembered: Mutex::default(),
-            waiting: Semaphore::new(SLOW_CHECKS),
-            running: Semaphore::new(SLOW_CHECKS_AT_ONCE),
-            done: AtomicU64::new(0),
-        }
-    }
-
-    async fn check(&self, account: &AccountName, hash: &str, password: &Secret) -> Checked {
-        let digest = mac(&self.key, &[hash.as_bytes(), password.0.as_bytes()]);
-        let known = {
-            let remembered = self.remembered.lock().expect("nothing panics while it is held");
-            remembered.get(account).copied()
-        };
-        if known.is_some_and(|known| bool::from(known.ct_eq(&digest))) {
-            return Checked::Right;
-        }
-        let (hash, secret) = (hash.to_owned(), password.clone());
-        let checked = self.slowly(move || {
-            PasswordHash::new(&hash).is_ok_and(|hash| {
-                Argon2::default().verify_password(secret.0.as_bytes(), &hash).is_ok()
-            })
-        });
-        let checked = checked.await;
-        if checked != Checked::Right {
-            return checked;
-        }
-        let mut remembered = self.remembered.lock().expect("nothing panics while it is held");
-        remembered.insert(account.clone(), digest);
-        Checked::Right
-    }
-
-    /// A check that takes its time, when it is its turn.
-    async fn slowly(&self, is_right: impl FnOnce() -> bool + Send + 'static) -> Checked {
-        let Ok(_waiting) = self.waiting.try_acquire() else { return Checked::Busy };
-        let Ok(_running) = self.running.acquire().await else { return Checked::Busy };
-        self.done.fetch_add(1, Ordering::Relaxed);
-        match tokio::task::spawn_blocking(is_right).await {
-            Ok(true) => Checked::Right,
-            _ => Checked::Wrong,
-        }
-    }
-
-    /// What a login proves whose user has no password: nothing, but where
-    /// people have passwords, it takes as long to say so. Nobody learns by the
-    /// clock which accounts there are, and which silent hosts.
-    async fn nobody(&self, state: &State, user: &str) -> Auth {
-        let names_somebody = user.parse::<AccountName>().is_ok() || user.parse::<Name>().is_ok();
-        if state.passwords == 0 || !names_somebody {
-            return Auth::Wrong;
-        }
-        let wrong = self.slowly(|| {
-            PasswordHash::new(NOBODYS)
-                .is_ok_and(|hash| Argon2::default().verify_password(b"", &hash).is_ok())
-        });
-        match wrong.await {
-            Checked::Busy => Auth::Busy,
-            Checked::Right | Checked::Wrong => Auth::Wrong,
-        }
-    }
-
-    /// Says what a login proves. Tokens are tried first: they are quick.
-    pub(super) async fn authenticate(
-        &self,
-        state: &State,
-        login: &Login,
-        source: IpAddr,
-        now: Served,
-    ) -> Auth {
-        if login.secret.0.is_empty() || login.secret.0.len() > MAX_SECRET {
-            return Auth::Wrong;
-        }
-        if let Some(key) = state.key_by_secret(&login.secret) {
-            let grant = grant(&key);
-            let may = !key.has_ended(now) && key.allows_source(source);
-            return match may && !state.contradicts(&login.user, &grant) {
-                true => granted(state, grant),
-                false => Auth::Wrong,
-            };
-        }
-        for key in state.foreign_keys(&login.user) {
-            let may = !key.has_ended(now) && key.allows_source(source);
-            let hash = key.foreign.clone().filter(|_| may);
-            let Some(hash) = hash else { continue };
-            let secret = login.secret.clone();
-            match self.slowly(move || foreign::is_right(&hash, &secret.0)).await {
-                Checked::Right => return granted(state, grant(&key)),
-                Checked::Wrong => {}
-                Checked::Busy => return Auth::Busy,
-            }
-        }
-        let Some((account, hash, grant)) = by_password(state, &login.user) else {
-            return self.nobody(state, &login.user).await;
-        };
-        match self.check(&account, &hash, &login.secret).await {
-            Checked::Right => granted(state, grant),
-            Checked::Wrong => Auth::Wrong,
-            Checked::Busy => Auth::Busy,
-        }
-    }
-}
-
 impl Registry {
     /// How many secrets were checked by a slow hash since the start.
     pub fn slow_checks(&self) -> u64 {
-        self.0.passwords.done.load(Ordering::Relaxed)
+        self.0.passwords.slow_checks()
     }
 
     /// The secret a key has for one purpose, and what the key grants; `None`:
@@ -338,7 +196,7 @@ impl State {
 }
 
 /// What a key allows.
-fn grant(key: &Key) -> Grant {
+pub(super) fn grant(key: &Key) -> Grant {
     Grant {
         holder: key.holder.clone(),
         hosts: key.hosts.clone(),
@@ -349,7 +207,7 @@ fn grant(key: &Key) -> Grant {
 
 /// The account whose password it may be, its hash, and what it would allow:
 /// the account logged in as, or the owner of the host logged in as.
-fn by_password(state: &State, user: &str) -> Option<(AccountName, String, Grant)> {
+pub(super) fn by_password(state: &State, user: &str) -> Option<(AccountName, String, Grant)> {
     let named = user.parse().ok().and_then(|name: AccountName| state.account(&name));
     let (account, hosts) = match named {
         Some(account) if account.password.is_some() => (account, Vec::new()),
@@ -364,7 +222,7 @@ fn by_password(state: &State, user: &str) -> Option<(AccountName, String, Grant)
     Some((account.name, hash, grant))
 }
 
-fn granted(state: &State, grant: Grant) -> Auth {
+pub(super) fn granted(state: &State, grant: Grant) -> Auth {
     let blocked = match &grant.holder {
         Holder::Account(name) => state.account(name).is_some_and(|account| account.blocked),
         Holder::Host(_) => false,
@@ -403,21 +261,5 @@ mod tests {
         let key = TokenKey([1; 32]);
         assert_eq!(key.digest(&token), TokenKey::from_hex(&key.to_hex()).unwrap().digest(&token));
         assert_ne!(key.digest(&token), TokenKey([2; 32]).digest(&token));
-    }
-
-    #[tokio::test]
-    async fn a_right_password_is_hashed_slowly_once() {
-        let passwords = Passwords::new();
-        let ann: AccountName = "ann".parse().unwrap();
-        let hash = hash_password("correct horse");
-        let right = Secret("correct horse".into());
-        assert_eq!(passwords.check(&ann, &hash, &right).await, Checked::Right);
-        // No slow check can start any more: what is remembered still works.
-        passwords.waiting.close();
-        assert_eq!(passwords.check(&ann, &hash, &right).await, Checked::Right);
-        assert_eq!(passwords.check(&ann, &hash, &Secret("wrong".into())).await, Checked::Busy);
-        // Another hash, after a change of the password: not remembered.
-        let changed = hash_password("another one");
-        assert_eq!(passwords.check(&ann, &changed, &right).await, Checked::Busy);
     }
 }

@@ -21,6 +21,11 @@ pub struct Settings {
     pub ttl: Ttl,
     /// What may be published, by zone.
     pub policies: Arc<Policies>,
+    /// How often one host may change in an hour; `None`: as often as it likes.
+    pub changes: Option<u32>,
+    /// Passwords of one account that are tried in a minute by those who do not
+    /// know it, and by one network.
+    pub guesses: u32,
     /// What CHAOS questions are told.
     pub identity: Identity,
     /// Where the text dump is kept; `None`: none is written.
@@ -31,6 +36,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What [`Settings::changes`] is where an operator says nothing.
+    pub const CHANGES: u32 = 120;
+
+    /// What [`Settings::guesses`] is.
+    pub const GUESSES: u32 = 30;
+
     /// What holds where the operator says nothing.
     pub fn new(zones: ZoneSource) -> Settings {
         Settings {
@@ -38,6 +49,8 @@ impl Settings {
             lease: Lease::DEFAULT,
             ttl: Ttl::DEFAULT,
             policies: Arc::default(),
+            changes: None,
+            guesses: Settings::GUESSES,
             identity: Identity::default(),
             dump: None,
             also_reload: None,

@@ -1,6 +1,5 @@
 //! The thread that owns the store, and the handle others ask it by.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -16,13 +15,15 @@ use super::dumping::{Dump, write_dump};
 use super::heard::Heard;
 use super::load::{Loaded, Loading};
 use super::operate::{known_account, known_host, known_key};
-use super::secrets::{Passwords, Purpose, hashed};
+use super::pace::Pace;
+use super::passwords::Passwords;
+use super::secrets::{Purpose, hashed};
 use super::view;
-use super::{Auth, Command, CommandError, Login, Reply, Settings, State};
+use super::{Command, CommandError, Reply, Settings, State};
 use crate::model::{Grant, Name, Now, Served};
 use crate::recent::Recent;
 use crate::store::{self, Engine, Opened, Store};
-use crate::update::{Edited, Edits, Outcome, Update};
+use crate::update::{Outcome, Update};
 use crate::zone::{Snapshot, Zone};
 
 /// Requests waiting to be decided; one more is answered `911`.
@@ -48,13 +49,14 @@ pub type Clock = Box<dyn Fn() -> Now + Send + Sync>;
 pub struct Registry(pub(super) Arc<Shared>);
 
 pub(super) struct Shared {
-    queue: SyncSender<Job>,
-    published: Published,
+    pub(super) queue: SyncSender<Job>,
+    pub(super) published: Published,
     heard: Arc<Heard>,
     store: Arc<dyn Store>,
     pub(super) settings: Settings,
     pub(super) passwords: Passwords,
-    clock: Arc<Clock>,
+    pub(super) pace: Arc<Pace>,
+    pub(super) clock: Arc<Clock>,
     started: Served,
     warnings: Mutex<Vec<String>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -62,7 +64,7 @@ pub(super) struct Shared {
 }
 
 /// What the thread is asked.
-enum Job {
+pub(super) enum Job {
     /// To be decided, in groups.
     Decide(Box<Request>),
     /// Serve these zones from now on.
@@ -123,13 +125,15 @@ impl Registry {
         let (core, started) = Core::open(opened, loaded, settings.clone(), zones)?;
         let clock = Arc::new(clock(started));
         let (queue, jobs) = sync_channel(QUEUE);
+        let pace = Arc::new(Pace::new(settings.changes));
         let shared = Arc::new(Shared {
             queue,
             published: core.published(),
             heard: core.heard(),
             store: core.store(),
+            passwords: Passwords::new(settings.guesses, clock.clone()),
+            pace: pace.clone(),
             settings,
-            passwords: Passwords::new(),
             clock: clock.clone(),
             started,
             warnings: Mutex::new(warnings),
@@ -144,7 +148,7 @@ impl Registry {
                 // watches it: a fault here ends the process, and what
                 // supervises it starts it anew from what is on the disk.
                 let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                    run(core, &jobs, &clock, dump.as_deref());
+                    run(core, &jobs, &clock, dump.as_deref(), &pace);
                 }));
                 if ended.is_err() {
                     tracing::error!("the registry failed; this is a fault in truename");
@@ -171,27 +175,11 @@ impl Registry {
         &self.0.recent
     }
 
-    /// Who is asking.
-    pub async fn authenticate(&self, login: &Login, source: IpAddr) -> Auth {
-        let state = self.state();
-        let auth = self.0.passwords.authenticate(&state, login, source, self.now().served).await;
-        if let Auth::Granted(Grant { key: Some(id), .. }) = &auth
-            && state.key(id).is_some_and(|key| key.foreign.is_some())
-        {
-            // Nobody waits for it; where the queue is full, the next use will do.
-            let digest = state.token_key.digest(&login.secret);
-            let command = Command::KeyAdopt { id: id.clone(), digest };
-            let (reply, _) = oneshot::channel();
-            let _ = self.ask(Job::Decide(Box::new(Request::Command { command, reply })));
-        }
-        auth
-    }
-
     /// Applies an update: the outcome of each host, in the order asked, once
     /// it is durable and visible. With [`crate::update::Hosts::Implied`] there
     /// is one outcome ([`Outcome::NotAName`] when no single host is meant).
     pub async fn update(&self, grant: Grant, update: &Update) -> Result<Vec<Outcome>, Unavailable> {
-        let Shared { queue, published, heard, settings, clock, .. } = &*self.0;
+        let Shared { queue, published, heard, settings, clock, pace, .. } = &*self.0;
         let hosts = published.state.load().meant(&grant, &update.hosts);
         let quick = heard.answer(published, &hosts, &grant, update, &settings.policies, clock);
         if let Some(answer) = quick {
@@ -201,7 +189,11 @@ impl Registry {
             }
             return Ok(answer.outcomes);
         }
-        self.queue_update(grant, update, &hosts, None).await
+        let named = || hosts.iter().flatten();
+        pace.may_change(named(), clock())?;
+        let outcomes = self.queue_update(grant, update, &hosts, None).await?;
+        pace.moved(&hosts, &outcomes, clock());
+        Ok(outcomes)
     }
 
     /// The same for an update that its key signed as made at `stamp`, in
@@ -214,8 +206,12 @@ impl Registry {
         stamp: u64,
         update: &Update,
     ) -> Result<Vec<Outcome>, Unavailable> {
-        let hosts = self.0.published.state.load().meant(&grant, &update.hosts);
-        self.queue_update(grant, update, &hosts, Some(stamp)).await
+        let Shared { published, clock, pace, .. } = &*self.0;
+        let hosts = published.state.load().meant(&grant, &update.hosts);
+        pace.may_change(hosts.iter().flatten(), clock())?;
+        let outcomes = self.queue_update(grant, update, &hosts, Some(stamp)).await?;
+        pace.moved(&hosts, &outcomes, clock());
+        Ok(outcomes)
     }
 
     async fn queue_update(
@@ -225,22 +221,15 @@ impl Registry {
         hosts: &[Option<Name>],
         stamp: Option<u64>,
     ) -> Result<Vec<Outcome>, Unavailable> {
+        let Shared { queue, pace, .. } = &*self.0;
+        let begun = pace.begin()?;
         let (reply, answer) = oneshot::channel();
         let on_its_way = self.0.heard.queue(hosts);
         let update = update.clone();
         let job =
             Job::Decide(Box::new(Request::Update { grant, update, stamp, reply, on_its_way }));
-        self.0.queue.try_send(job).map_err(|_| Unavailable)?;
-        answer.await.unwrap_or(Err(Unavailable))
-    }
-
-    /// Makes changes of records, all or none; once this returns they are
-    /// durable and visible.
-    pub async fn edit(&self, grant: Grant, edits: Edits) -> Result<Edited, Unavailable> {
-        let (reply, answer) = oneshot::channel();
-        let job = Job::Decide(Box::new(Request::Edit { grant, edits, reply }));
-        self.0.queue.try_send(job).map_err(|_| Unavailable)?;
-        answer.await.unwrap_or(Err(Unavailable))
+        queue.try_send(job).map_err(|_| Unavailable::Overloaded)?;
+        pace.wait(begun, answer).await
     }
 
     /// The present moment, as the registry has it.
@@ -337,7 +326,7 @@ impl Registry {
         answer.await.map_err(|_| stopping())?
     }
 
-    fn ask(&self, job: Job) -> Result<(), CommandError> {
+    pub(super) fn ask(&self, job: Job) -> Result<(), CommandError> {
         self.0.queue.try_send(job).map_err(|_| {
             CommandError("the server has more updates than it can take: try again".into())
         })
@@ -405,7 +394,7 @@ fn load_zones(settings: &Settings) -> Result<Vec<Zone>, CommandError> {
 }
 
 /// The thread: sleeps until something is asked or time asks for something.
-fn run(mut core: Core, jobs: &Receiver<Job>, clock: &Clock, dump: Option<&Path>) {
+fn run(mut core: Core, jobs: &Receiver<Job>, clock: &Clock, dump: Option<&Path>, pace: &Pace) {
     let mut dump = Dump::into(dump);
     loop {
         let now = clock();
@@ -461,6 +450,7 @@ fn run(mut core: Core, jobs: &Receiver<Job>, clock: &Clock, dump: Option<&Path>)
             }
             Some(Job::Stop) => break,
         }
+        pace.round();
     }
     core.heard().close();
     core.take_heard();

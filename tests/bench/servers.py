@@ -92,6 +92,15 @@ threads = 1
 {f"tcp_connections = {tcp_connections}" if tcp_connections else ""}
 [dns.rate_limit]
 {rate_limit}
+
+[hosts]
+changes = 0
+
+[http.limits]
+requests = 0
+network_connections = 1000000
+connection_requests = 1000000
+
 [http]
 listen = ["127.0.0.1:{http}"]
 """)

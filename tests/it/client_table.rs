@@ -134,8 +134,10 @@ fn every_recorded_client_that_is_one_is_in_it() {
         "browser",
         "browsers",
         "checkip",
+        "odd-but-clear",
         "offline",
         "proxies",
+        "smuggling",
     ];
     for file in files(&project().join("tests/clients"), "txt") {
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();

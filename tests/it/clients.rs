@@ -5,6 +5,7 @@
 //! `tests/clients/README.md`.
 
 mod http_server;
+mod limits;
 mod lines;
 mod logs;
 mod protocols;

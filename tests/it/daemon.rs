@@ -83,6 +83,9 @@ impl<'a> Home<'a> {
         home.zone("dyn.example.org.zone", ZONE);
         home.configure(&format!(
             "data = \"data\"\nzones = [\"zones\"]\n\n\
+             # Tests ask more often than people do.\n\
+             [hosts]\nchanges = 0\n\n\
+             [http.limits]\nrequests = 0\nguesses = 1000000\nconnection_requests = 1000000\n\n\
              [dns]\nlisten = [\"{dns}\"]\n\n\
              [http]\nlisten = [\"{http}\"{more_http}]\n"
         ));

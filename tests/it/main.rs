@@ -29,6 +29,7 @@ mod parsed;
 mod privilege;
 mod programs;
 mod promises;
+mod proxied;
 mod report;
 mod reporters;
 mod scenarios;

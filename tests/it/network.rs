@@ -243,6 +243,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("bash", "bash"),
     ("python3", "python3"),
     ("systemd-analyze", "systemd"),
+    ("haproxy", "haproxy"),
+    ("nginx", "nginx-light"),
     ("prlimit", "util-linux"),
 ];
 

@@ -85,6 +85,8 @@ impl World {
             lease: self.lease,
             ttl: self.ttl,
             policies: Arc::new(policies),
+            changes: None,
+            guesses: 1_000_000,
             identity: Identity::default(),
             dump: Some(self.directory.path().join("data").join(DUMP_FILE)),
             also_reload: None,
@@ -114,7 +116,7 @@ impl World {
             })
         })
         .map_err(|error| error.to_string())?;
-        let router = http::router(&http::Options::default(), registry.clone(), &clock::moments());
+        let router = http::router(&options(), registry.clone(), &clock::moments());
         self.running = Some((registry, router));
         Ok(())
     }
@@ -304,6 +306,12 @@ fn written(directory: &Path) -> Vec<(PathBuf, Option<SystemTime>)> {
     }
     found.sort();
     found
+}
+
+/// Tests ask more often than people do.
+fn options() -> http::Options {
+    let limits = http::Limits { requests: None, ..http::Limits::default() };
+    http::Options { limits, ..http::Options::default() }
 }
 
 /// A store on a disk that can be full or slow. What a real full disk does to each

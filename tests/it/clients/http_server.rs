@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use truename::clock;
 use truename::http::{self, Options};
@@ -32,6 +34,8 @@ pub struct Provider {
     pub registry: Registry,
     pub server: Option<http::Server>,
     pub options: Options,
+    /// True: the disk writes nothing down until it is false again.
+    pub stuck: Arc<AtomicBool>,
     /// Host or account to token.
     pub tokens: HashMap<&'static str, String>,
 }
@@ -46,14 +50,15 @@ impl Provider {
     }
 
     pub async fn with(options: Options) -> Provider {
-        let registry = registry();
+        let stuck = Arc::default();
+        let registry = registry(&stuck);
         let tokens = hosts(&registry).await;
         let listen: Vec<SocketAddr> =
             vec!["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()];
         let options = Options { listen, ..options };
         let server = http::serve(&options, registry.clone(), &clock::moments())
             .expect("loopback has free ports");
-        Provider { registry, server: Some(server), options, tokens }
+        Provider { registry, server: Some(server), options, stuck, tokens }
     }
 
     /// The IPv4 address it listens on.
@@ -113,21 +118,23 @@ async fn hosts(registry: &Registry) -> HashMap<&'static str, String> {
     tokens
 }
 
-fn registry() -> Registry {
+fn registry(stuck: &Arc<AtomicBool>) -> Registry {
     let zone = Zone::parse(ZONE, Path::new("dyn.example.org.zone")).expect("the zone is right");
     let settings = Settings::new(Arc::new(move || Ok(vec![zone.clone()])));
-    let opened =
-        Opened { store: Box::new(Memory::default()), new: true, restored: false, warnings: vec![] };
+    let store = Memory { rows: Mutex::default(), stuck: stuck.clone() };
+    let opened = Opened { store: Box::new(store), new: true, restored: false, warnings: vec![] };
     Registry::start(opened, settings, truename::clock::system).expect("an empty store is right")
 }
 
 /// A store that forgets: these tests are about bytes on the wire.
-#[derive(Default)]
-struct Memory(Mutex<BTreeMap<String, Vec<u8>>>);
+struct Memory {
+    rows: Mutex<BTreeMap<String, Vec<u8>>>,
+    stuck: Arc<AtomicBool>,
+}
 
 impl Store for Memory {
     fn rows<'a>(&'a self, prefix: &str) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a> {
-        let rows = self.0.lock().unwrap();
+        let rows = self.rows.lock().unwrap();
         let found: Vec<Row> = rows
             .iter()
             .filter(|(key, _)| key.starts_with(prefix))
@@ -137,7 +144,10 @@ impl Store for Memory {
     }
 
     fn commit(&self, group: &[Write]) -> Result<(), StoreError> {
-        let mut rows = self.0.lock().unwrap();
+        while self.stuck.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut rows = self.rows.lock().unwrap();
         for write in group {
             match write {
                 Write::Put(key, value) => rows.insert(key.clone(), value.clone()),

@@ -1,7 +1,7 @@
 //! Scripts of recorded requests: reading, playing, showing.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -127,6 +127,16 @@ fn why(provider: &Provider, host: &str) -> String {
     format!("= {}\n{advice}", rules.join("; "))
 }
 
+/// Asks as if from an address, and reads to the end.
+pub async fn ask_from(provider: &Provider, from: IpAddr, request: &str) -> String {
+    let mut stream = connect(provider, Some(SocketAddr::new(from, 40_000)), false).await;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = timeout(PATIENCE, stream.read_to_string(&mut answer)).await;
+    read.expect("the server ends the connection").unwrap();
+    answer
+}
+
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
@@ -136,11 +146,15 @@ async fn connect(provider: &Provider, peer: Option<SocketAddr>, dribs: bool) -> 
     let (options, registry) = (provider.options.clone(), provider.registry.clone());
     let peer_or_local = peer.unwrap_or_else(|| "127.0.0.1:40000".parse().unwrap());
     if dribs {
-        let (ours, theirs) = tokio::io::duplex(1);
+        // What is answered has room: a server that refuses the beginning of a
+        // request does not wait for its end.
+        let (our_start, their_end) = tokio::io::duplex(1);
+        let (their_start, our_end) = tokio::io::duplex(64 * 1024);
+        let theirs = tokio::io::join(their_end, their_start);
         tokio::spawn(async move {
             http::converse(&options, registry, &clock::moments(), theirs, peer_or_local).await
         });
-        return Box::new(ours);
+        return Box::new(tokio::io::join(our_end, our_start));
     }
     let Some(peer) = peer else {
         return Box::new(TcpStream::connect(provider.address()).await.unwrap());

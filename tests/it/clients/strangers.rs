@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use truename::clock;
-use truename::http::{self, MAX_BODY, Options};
+use truename::http::{self, Limits, Options};
 
 use super::http_server::Provider;
 
@@ -34,6 +34,13 @@ fn body(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
 }
 
+/// A server that waits for nobody.
+fn hasty() -> Options {
+    let short = Duration::from_millis(300);
+    let limits = Limits { head_time: short, body_time: short, ..Limits::default() };
+    Options { limits, ..Options::default() }
+}
+
 async fn is_served(provider: &Provider) -> bool {
     let answer = ask(provider, "GET /health HTTP/1.0\r\n\r\n").await;
     answer.ends_with("ok\n")
@@ -45,7 +52,7 @@ async fn long_lines_and_many_headers() {
     let long = |length: usize| format!("GET /ip?x={} HTTP/1.0\r\n\r\n", "<".repeat(length));
     assert_eq!(status(&ask(&provider, &long(8 * 1024)).await), "200");
     assert_eq!(status(&ask(&provider, &long(16 * 1000)).await), "200");
-    assert_eq!(status(&ask(&provider, &long(80 * 1024)).await), "414");
+    assert_eq!(status(&ask(&provider, &long(80 * 1024)).await), "431");
     let headers = |count: usize| {
         let lines: String = (0..count).map(|i| format!("X-Padding-{i}: {i}\r\n")).collect();
         format!("GET /ip HTTP/1.0\r\n{lines}\r\n")
@@ -77,14 +84,14 @@ async fn more_hosts_than_one_request_may_name() {
 
 #[tokio::test]
 async fn a_body_has_an_end() {
-    let options = Options { read_time: Duration::from_millis(300), ..Options::default() };
-    let provider = Provider::with(options).await;
+    let provider = Provider::with(hasty()).await;
+    let max_body = Limits::default().body_size;
     let post = |length: usize, body: &str| {
         format!("POST /nic/update HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}")
     };
-    let long = "x".repeat(MAX_BODY + 1);
-    assert_eq!(status(&ask(&provider, &post(MAX_BODY, &long[1..])).await), "401");
-    assert_eq!(status(&ask(&provider, &post(MAX_BODY + 1, &long)).await), "413");
+    let long = "x".repeat(max_body + 1);
+    assert_eq!(status(&ask(&provider, &post(max_body, &long[1..])).await), "401");
+    assert_eq!(status(&ask(&provider, &post(max_body + 1, &long)).await), "413");
     assert_eq!(status(&ask(&provider, &post(10, "x")).await), "408");
     // Old clients send a line end after the body; the answer arrives whole.
     assert_eq!(status(&ask(&provider, &post(1, "x\r\n\r\nand some more")).await), "401");
@@ -92,9 +99,27 @@ async fn a_body_has_an_end() {
     provider.stop().await;
 }
 
+/// Who waits to be asked for the body is asked (RFC 9110 §10.1.1), and what
+/// comes after it is the next request.
+#[tokio::test]
+async fn a_body_is_asked_for() {
+    let provider = Provider::start().await;
+    let mut stream = TcpStream::connect(provider.address()).await.unwrap();
+    let head = "POST /nic/update HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).await.unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"a=bGET /health HTTP/1.0\r\n\r\n").await.unwrap();
+    let answers = rest(&mut stream).await;
+    assert_eq!(answers.matches("HTTP/1.").count(), 2, "{answers}");
+    assert!(answers.starts_with("HTTP/1.1 401 ") && answers.ends_with("ok\n"), "{answers}");
+    provider.stop().await;
+}
+
 #[tokio::test]
 async fn who_says_nothing_is_left() {
-    let options = Options { read_time: Duration::from_millis(300), ..Options::default() };
+    let options = hasty();
     let provider = Provider::with(options).await;
     let mut silent = TcpStream::connect(provider.address()).await.unwrap();
     assert_eq!(rest(&mut silent).await, "");
@@ -140,7 +165,8 @@ async fn silent_connections_keep_nobody_out() {
 /// However busy: a certificate or a limit changed since holds for everybody.
 #[tokio::test]
 async fn a_connection_has_a_longest_life() {
-    let options = Options { life_time: Duration::from_millis(300), ..Options::default() };
+    let limits = Limits { life_time: Duration::from_millis(300), ..Limits::default() };
+    let options = Options { limits, ..Options::default() };
     let provider = Provider::with(options).await;
     let mut stream = TcpStream::connect(provider.address()).await.unwrap();
     let busy = async {

@@ -28,8 +28,11 @@ async fn an_update_over_tls() {
     std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
     let config = Certificate::load(files).unwrap().server_config();
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
-    let provider =
-        Provider::with(Options { tls: Some(Tls { listen, config }), ..Options::default() }).await;
+    let provider = Provider::with(Options {
+        tls: Some(Tls { listen, config, proxy_protocol: false }),
+        ..Options::default()
+    })
+    .await;
     let addresses = provider.server.as_ref().unwrap().addresses().to_vec();
     let address = addresses[2];
 
