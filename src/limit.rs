@@ -113,7 +113,7 @@ impl Limiter {
     /// How many of those counted for a key it has not paid for yet, by this
     /// rate; counts nothing.
     pub fn had(&self, place: Place, rate: Rate, now: Moment) -> u64 {
-        let (_, owed) = self.find(place, now);
+        let (_, owed) = self.find(place);
         owed.saturating_sub(now.micros).div_ceil(rate.interval)
     }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use truename::http::{Options, converse};
+use truename::http::{Limits, Options, converse};
 use truename::model::Addresses;
 use truename::registry::Registry;
 
@@ -182,7 +182,15 @@ fn exchange(octets: &[u8], step: usize) -> Vec<u8> {
     let registry = memory::registry(memory::Memory::of(memory::rows())).expect("good rows");
     // It is the client that ends: none of these times passes.
     let long = Duration::from_secs(3600);
-    let options = Options { read_time: long, life_time: long, ..Options::default() };
+    let limits = Limits {
+        head_time: long,
+        body_time: long,
+        write_time: long,
+        life_time: long,
+        requests: None,
+        ..Limits::default()
+    };
+    let options = Options { limits, ..Options::default() };
     let moments = memory::moments();
     let (ours, theirs) = tokio::io::duplex(step.min(1 << 20));
     let peer = SocketAddr::new(memory::PEER, 40_000);
