@@ -150,7 +150,7 @@ impl Passwords {
             let digest = self.digest(&hash, &login.secret);
             let secret = login.secret.clone();
             let is_right = move || foreign::is_right(&hash, &secret.0);
-            match self.slowly(&asker, &digest, || false, is_right).await {
+            match self.slowly(&asker, &login.user, &digest, || false, is_right).await {
                 Checked::Right => return granted(state, grant(&key)),
                 Checked::Wrong => {}
                 Checked::Busy => return Auth::Busy,
@@ -160,7 +160,7 @@ impl Passwords {
             return self.nobody(state, login, network).await;
         };
         let asker = self.asker_of_account(state, &account, &grant, network);
-        match self.check_password(&account, &hash, &login.secret, &asker).await {
+        match self.check_password(&account, &hash, login, &asker).await {
             Checked::Right => granted(state, grant),
             Checked::Wrong => Auth::Wrong,
             Checked::Busy => Auth::Busy,
@@ -177,13 +177,12 @@ impl Passwords {
             return Auth::Wrong;
         }
         let asker = Asker { of: user.to_ascii_lowercase(), network, known: false };
-        // As if this user's hash were this one.
-        let digest = self.digest(&format!("{NOBODYS} {user}"), &login.secret);
+        let digest = self.digest(NOBODYS, &login.secret);
         let wrong = || {
             PasswordHash::new(NOBODYS)
                 .is_ok_and(|hash| Argon2::default().verify_password(b"", &hash).is_ok())
         };
-        match self.slowly(&asker, &digest, || false, wrong).await {
+        match self.slowly(&asker, user, &digest, || false, wrong).await {
             Checked::Busy => Auth::Busy,
             Checked::Right | Checked::Wrong => Auth::Wrong,
         }
@@ -198,18 +197,18 @@ impl Passwords {
         &self,
         account: &AccountName,
         hash: &str,
-        password: &Secret,
+        login: &Login,
         asker: &Asker,
     ) -> Checked {
-        let digest = self.digest(hash, password);
-        let (hash, secret) = (hash.to_owned(), password.clone());
+        let digest = self.digest(hash, &login.secret);
+        let (hash, secret) = (hash.to_owned(), login.secret.clone());
         let is_right = move || {
             PasswordHash::new(&hash).is_ok_and(|hash| {
                 Argon2::default().verify_password(secret.0.as_bytes(), &hash).is_ok()
             })
         };
         let is_remembered = || self.is_remembered(account, &digest);
-        let checked = self.slowly(asker, &digest, is_remembered, is_right).await;
+        let checked = self.slowly(asker, &login.user, &digest, is_remembered, is_right).await;
         if checked == Checked::Right {
             self.remembered().insert(account.clone(), digest);
         }
@@ -217,15 +216,19 @@ impl Passwords {
     }
 
     /// A check that takes its time, when it is its turn. `known`: whether it
-    /// has been found right meanwhile.
+    /// has been found right meanwhile. What was wrong before is told at once,
+    /// but to the same `user` only: else a host's name would be told from an
+    /// unknown one by what its owner's name was tried with.
     async fn slowly(
         &self,
         asker: &Asker,
+        user: &str,
         digest: &[u8; 32],
         known: impl Fn() -> bool,
         is_right: impl FnOnce() -> bool + Send + 'static,
     ) -> Checked {
-        if self.wrong.has(digest) {
+        let wrong = mac(&self.key, &[b"wrong", user.as_bytes(), b"\0", digest]);
+        if self.wrong.has(&wrong) {
             return Checked::Wrong;
         }
         let Some(turn) = self.turns.take(asker.clone()).await else { return Checked::Busy };
@@ -243,7 +246,7 @@ impl Passwords {
             self.known.set(&self.place_of(&asker.of, asker.network));
             return Checked::Right;
         }
-        self.wrong.set(digest);
+        self.wrong.set(&wrong);
         Checked::Wrong
     }
 
