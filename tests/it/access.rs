@@ -679,7 +679,12 @@ fn every_role_by_every_way() {
         let Role { words, who, target, twin } = role;
         writeln!(seen, "\n## {words}: {}\n", full(target)).unwrap();
         // A password that was right once is known, and costs no slow hash.
+        // One that was wrong is known, too, for each user it was tried as.
         stage.send(who.sends(get("/nic/update?hostname=none".into(), "x")).unwrap());
+        if let Some(twin) = twin {
+            let other = who.instead(target, twin);
+            stage.send(other.sends(get("/nic/update?hostname=none".into(), "x")).unwrap());
+        }
         for route in ROUTES {
             let Some(request) = (route.request)(who, target) else { continue };
             let what = format!("{words}, {} {}", route.language, route.what);

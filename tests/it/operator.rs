@@ -103,9 +103,10 @@ fn idle_connections_do_not_hold_up_a_stop() {
 
 /// A program at a terminal, answered as its questions come.
 fn at_a_terminal(command: &str, answers: &[(&str, &str)]) -> String {
-    // `script` (util-linux) gives the program a terminal of its own.
-    let mut child = Command::new("script")
-        .args(["-qec", command, "/dev/null"])
+    // `script` (util-linux) gives the program a terminal of its own; one that
+    // asks what nobody answers shall not wait for ever.
+    let mut child = Command::new("timeout")
+        .args(["120", "script", "-qec", command, "/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -150,6 +151,7 @@ fn init_asks_at_a_terminal_and_asks_again() {
             ("HTTP listens", "127.0.0.1:8053"),
             ("clients reach", ""),
             ("data directory", directory.path().join("data").to_str().unwrap()),
+            ("Whose machines", "private"),
         ],
     );
     assert!(seen.contains("two dots"), "{seen}");

@@ -69,6 +69,9 @@ fn out_of_memory() {
     for engine in ["sled", "redb"] {
         let home = Home::new();
         home.reconfigure("data = ", &format!("store = \"{engine}\"\ndata = "));
+        // As they come, a hundred connections of one network are all there are.
+        home.reconfigure("[http.limits]\n", "[http.limits]\nnetwork_connections = 100000\n");
+        home.reconfigure("[http]\n", "[http]\nconnections = 100000\n");
         let mut running = home.start();
         let reporters = Reporters::new(&home);
         reporters.report_while(&home, || {
