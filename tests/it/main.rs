@@ -4,6 +4,7 @@ mod access;
 mod acme;
 mod addresses;
 mod answers;
+mod attack;
 mod bench;
 mod cli;
 mod client_table;
