@@ -36,7 +36,7 @@ use super::seats::{Seat, Seats};
 use super::tolerant::Tolerant;
 use super::waiting::{Awaited, Patient};
 use super::{Encrypted, Options, peer, remember, router};
-use crate::model::{Moments, unmapped};
+use crate::model::{Moments, is_this_machine, unmapped};
 use crate::recent::Rule;
 use crate::registry::Registry;
 
@@ -100,9 +100,10 @@ impl Service {
     }
 
     /// Whose share of the connections a client has; `None`: it is a proxy of
-    /// ours.
+    /// ours, or this machine.
     pub fn whose(&self, address: SocketAddr) -> Option<IpNet> {
-        (!self.trusts(address)).then(|| limits::network(address.ip()))
+        let is_ours = self.trusts(address) || is_this_machine(address.ip());
+        (!is_ours).then(|| limits::network(address.ip()))
     }
 
     /// Whether it is a proxy of ours.

@@ -106,6 +106,13 @@ impl FromStr for Addresses {
     }
 }
 
+/// Whether it is this very machine that asks, at the address of its own that
+/// programs use: limits on strangers do not concern it. Other addresses of
+/// 127.0.0.0/8 are what tests and containers give to others.
+pub fn is_this_machine(source: IpAddr) -> bool {
+    [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].contains(&unmapped(source))
+}
+
 /// The address itself, an IPv4-mapped IPv6 one as the IPv4 address it stands
 /// for (RFC 4291 §2.5.5.2): a dual-stack socket shows IPv4 peers that way.
 pub fn unmapped(address: IpAddr) -> IpAddr {

@@ -116,6 +116,11 @@ async fn requests_of_one_network_are_limited_and_who_has_a_right_password_is_not
     // Whoever watches us is answered, and others notice nothing.
     assert!(ask(&provider, client(0), &get("/health")).await.ends_with("ok\n"));
     assert_eq!(body(&ask(&provider, client(1), &get("/ip")).await), client(1).to_string());
+    // This machine itself has as many as it likes.
+    for _ in 0..61 {
+        let answer = ask(&provider, Ipv4Addr::LOCALHOST, &get("/ip")).await;
+        assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
+    }
     // `why` knows, once.
     let views = provider.registry.recent().latest(usize::MAX);
     let said = views.iter().flat_map(|view| &view.why);
