@@ -60,13 +60,14 @@ pub struct RateLimit {
 }
 
 impl Default for RateLimit {
-    /// `same` is between BIND's advice (5 to 10) and NSD's default (200): a
-    /// resolver farm of a hundred that forget an answer after a minute asks
-    /// twice a second. `all` is such a farm asking for ten thousand hosts.
+    /// `same` is what NSD has shipped for many years. BIND advises 5 to 10;
+    /// but all errors count as one here, and who watches or tries a server asks
+    /// more than that. `all` is a resolver farm that asks for ten thousand
+    /// hosts.
     /// `slip` is what BIND and NSD have: a flood loses half its packets and
     /// never gains octets, and three tries reach seven of eight clients.
     fn default() -> RateLimit {
-        RateLimit { enabled: true, same: 10, all: 1000, slip: 2 }
+        RateLimit { enabled: true, same: 200, all: 1000, slip: 2 }
     }
 }
 

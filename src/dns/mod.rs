@@ -18,7 +18,7 @@ mod terms;
 mod udp;
 mod worker;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -94,7 +94,7 @@ impl Default for Options {
             tcp_message: Duration::from_secs(2),
             rate_limit: RateLimit::default(),
             prefixes: Prefixes::default(),
-            exempt: loopback(),
+            exempt: near(),
             udp_size: MAX_UDP,
             unverified_size: 512,
             cookies: cookie_file::by_chance(),
@@ -102,11 +102,24 @@ impl Default for Options {
     }
 }
 
-/// This machine itself: nobody else's packets come from there, and a resolver
-/// here asks for everybody.
-fn loopback() -> Vec<IpNet> {
-    let networks = [(Ipv4Addr::LOCALHOST.into(), 8), (Ipv6Addr::LOCALHOST.into(), 128)];
-    networks.map(|(ip, prefix): (IpAddr, u8)| IpNet::new_assert(ip, prefix).trunc()).into()
+/// This machine itself and networks of one's own (RFC 1918, 3927, 4193, 4291):
+/// nobody elsewhere has such an address, so none can be flooded at it, and a
+/// resolver there asks for everybody.
+fn near() -> Vec<IpNet> {
+    let v4 = |a, b, prefix| IpNet::new_assert(Ipv4Addr::new(a, b, 0, 0).into(), prefix);
+    let v6 = |first, last, prefix| {
+        IpNet::new_assert(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, last).into(), prefix)
+    };
+    vec![
+        v4(127, 0, 8),
+        v4(10, 0, 8),
+        v4(172, 16, 12),
+        v4(192, 168, 16),
+        v4(169, 254, 16),
+        v6(0, 1, 128),
+        v6(0xfc00, 0, 7),
+        v6(0xfe80, 0, 10),
+    ]
 }
 
 /// The most datagrams waiting for the slow path; more are dropped, as the

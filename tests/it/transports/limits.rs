@@ -7,6 +7,9 @@ use truename::dns::{HeldBack, Prefixes, RateLimit};
 
 use super::*;
 
+/// The same answer, so many times a second: fewer than usual, and shorter floods.
+const SAME: u16 = 10;
+
 /// Questions in a flood.
 const FLOOD: u16 = 200;
 
@@ -20,6 +23,7 @@ impl Counting {
     fn with(change: impl FnOnce(&mut Options)) -> Counting {
         let listen = addresses(&["127.0.0.1:0"]);
         let mut options = Options { listen, threads: 1, exempt: vec![], ..Options::default() };
+        options.rate_limit.same = SAME.into();
         change(&mut options);
         let micros = Arc::new(AtomicU64::new(1_000_000));
         let clock = micros.clone();
@@ -104,7 +108,7 @@ fn about_half(seen: usize, of: usize) -> bool {
 #[test]
 fn the_same_answer_is_given_so_often_and_no_more() {
     let counting = Counting::with(|_| ());
-    let most = RateLimit::default().same as usize;
+    let most = usize::from(SAME);
     let seen = counting.flood("127.0.1.1", &same("home"));
     assert_eq!(seen.whole, most);
     let over = usize::from(FLOOD) - most;
@@ -132,7 +136,7 @@ fn the_same_answer_is_given_so_often_and_no_more() {
 #[test]
 fn the_same_is_the_same_however_it_is_asked_for() {
     use RecordType::{A, AAAA, ANY, TXT};
-    let most = RateLimit::default().same as usize;
+    let most = usize::from(SAME);
     let kinds = [A, AAAA, TXT, ANY];
     let letters = |name: &str, id: u16| {
         // 0x20: no two spellings of a name are two names.
@@ -161,7 +165,7 @@ fn the_same_is_the_same_however_it_is_asked_for() {
 
 #[test]
 fn names_below_a_wildcard_are_limited_together() {
-    let all = RateLimit { all: 50, ..RateLimit::default() };
+    let all = RateLimit { same: SAME.into(), all: 50, ..RateLimit::default() };
     let counting = Counting::with(|options| options.rate_limit = all);
     let flood = questions(FLOOD, |id| (format!("host{id}.wild"), RecordType::A));
     let seen = counting.flood("127.0.1.1", &flood[..150]);
@@ -171,7 +175,7 @@ fn names_below_a_wildcard_are_limited_together() {
 #[test]
 fn errors_are_one_and_never_truncated() {
     let counting = Counting::with(|_| ());
-    let most = RateLimit::default().same as usize;
+    let most = usize::from(SAME);
     let mut flood: Vec<Vec<u8>> =
         (0..FLOOD).map(|id| ask(id, &format!("host{id}.example.com."), RecordType::A)).collect();
     for (at, request) in flood.iter_mut().enumerate() {
@@ -190,7 +194,7 @@ fn errors_are_one_and_never_truncated() {
 
 #[test]
 fn who_asks_for_more_than_questions_without_a_key_is_limited() {
-    let most = RateLimit::default().same as usize;
+    let most = usize::from(SAME);
     let message = |opcode, kind| {
         let mut message = question(0, "dyn.example.org.", kind);
         message.metadata.op_code = opcode;
@@ -267,10 +271,7 @@ fn what_is_set_is_what_is_done() {
         seen(|o| o.exempt = vec!["127.0.1.0/24".parse().unwrap()]),
         Seen { whole: total, truncated: 0 }
     );
-    assert_eq!(
-        seen(|o| o.exempt = vec!["127.0.2.0/24".parse().unwrap()]).whole,
-        RateLimit::default().same as usize
-    );
+    assert_eq!(seen(|o| o.exempt = vec!["127.0.2.0/24".parse().unwrap()]).whole, usize::from(SAME));
     assert_eq!(seen(|o| o.rate_limit.same = 7).whole, 7);
     assert_eq!(seen(|o| o.rate_limit.slip = 0), Seen { whole: 10, truncated: 0 });
     assert_eq!(seen(|o| o.rate_limit.slip = 1), Seen { whole: 10, truncated: total - 10 });
