@@ -211,17 +211,13 @@ fn written(
     seen
 }
 
-/// The lines that differ.
+/// The rows that differ: what stood there, and what was seen.
 fn changed(before: &str, after: &str) -> String {
-    let lines: std::collections::BTreeSet<&str> = before.lines().collect();
-    let mut row = "";
     let mut text = String::new();
-    for line in after.lines() {
-        if line.starts_with("> ") {
-            row = line;
-        } else if !lines.contains(line) {
-            writeln!(text, "{row}\n{line}").unwrap();
+    for (stood, seen) in before.split("\n> ").zip(after.split("\n> ")) {
+        if stood != seen {
+            writeln!(text, "> {seen}\nWHERE STOOD\n> {stood}").unwrap();
         }
     }
-    if text.is_empty() { "the same lines, for other rows".to_owned() } else { text }
+    text
 }

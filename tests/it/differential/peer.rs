@@ -85,6 +85,15 @@ impl Peer {
 
     pub fn bind(zones: &Path, Identity { id, cookie_secret }: Identity<'_>) -> Peer {
         Peer::start("named", "bind9", &["-f", "-n", "1", "-c", "conf"], |directory, port| {
+            // BIND's own view of class CHAOS gives three answers a second; this
+            // one gives all of them.
+            let chaos = ["version", "hostname", "authors", "id"].map(|what| {
+                let name =
+                    if what == "id" { "id.server".to_owned() } else { format!("{what}.bind") };
+                format!(
+                    "zone \"{name}\" chaos {{ type primary; database \"_builtin {what}\"; }};\n"
+                )
+            });
             // What is longer than 512 octets needs a cookie, as with us.
             let config = format!(
                 "options {{ directory \"{directory}\"; pid-file none; session-keyfile none;\n\
@@ -97,8 +106,11 @@ impl Peer {
                  tcp-advertised-timeout 100; check-names primary ignore; check-integrity no; }};\ncontrols {{ }};\n\
                  logging {{ channel own {{ file \"log\"; severity info; }};\n\
                  category default {{ own; }}; }};\n\
+                 view internet {{ recursion no;\n\
                  zone \"example\" {{ type primary; file \"{z}/example.zone\"; }};\n\
-                 zone \"child.example\" {{ type primary; file \"{z}/child.example.zone\"; }};\n",
+                 zone \"child.example\" {{ type primary; file \"{z}/child.example.zone\"; }}; }};\n\
+                 view chaos chaos {{ recursion no;\n{} }};\n",
+                chaos.concat(),
                 z = zones.display(),
             );
             vec![("conf", config)]
