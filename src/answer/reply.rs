@@ -187,15 +187,10 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// The OPT record (RFC 6891 §6.1.2): root, type, our size, the upper part
-    /// of the response code, version 0, DO as it came, options.
+    /// The OPT record, and its options.
     #[inline]
     fn write_opt(&mut self, edns: Edns) {
-        let [high, low] = (MAX_UDP as u16).to_be_bytes();
-        let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
-        let upper = (self.rcode >> 4) as u8;
-        let opt = RecordType::OPT.0 as u8;
-        self.out.extend_from_slice(&[0, 0, opt, high, low, upper, 0, dnssec_ok, 0, 0, 0]);
+        self.out.extend_from_slice(&opt(edns, self.rcode));
         self.counts[Section::Additional as usize] += 1;
         let Told { cookie, nsid, idle, why } = self.told;
         if cookie.is_some() || nsid.is_some() || idle.is_some() || why.is_some() {
@@ -230,6 +225,15 @@ impl<'a> Reply<'a> {
     }
 }
 
+/// An OPT record without options (RFC 6891 §6.1.2): root, type, our size, the
+/// upper part of the response code, version 0, DO as it came.
+#[inline]
+fn opt(edns: Edns, rcode: u16) -> [u8; OPT] {
+    let [high, low] = (MAX_UDP as u16).to_be_bytes();
+    let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
+    [0, 0, RecordType::OPT.0 as u8, high, low, (rcode >> 4) as u8, 0, dnssec_ok, 0, 0, 0]
+}
+
 /// Leaves of an answer its header, its question, which ends at `end`, and an
 /// OPT record without options if there is one; it says that it is truncated,
 /// and nothing of the name.
@@ -243,10 +247,7 @@ pub fn cut(out: &mut Vec<u8>, end: usize, edns: Option<Edns>) {
     out[6..HEADER].fill(0);
     if let Some(edns) = edns {
         out[HEADER - 1] = 1;
-        let [high, low] = (MAX_UDP as u16).to_be_bytes();
-        let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
-        let opt = RecordType::OPT.0 as u8;
-        out.extend_from_slice(&[0, 0, opt, high, low, 0, 0, dnssec_ok, 0, 0, 0]);
+        out.extend_from_slice(&opt(edns, rcode::NOERROR));
     }
 }
 

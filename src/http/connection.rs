@@ -30,13 +30,13 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 use super::accept::FAREWELL;
-use super::limits::{self, Limits};
+use super::limits::Limits;
 use super::proxy_protocol::{self, Told};
 use super::seats::{Seat, Seats};
 use super::tolerant::Tolerant;
 use super::waiting::{Awaited, Patient};
 use super::{Encrypted, Options, peer, remember, router};
-use crate::model::{Moments, is_this_machine, unmapped};
+use crate::model::{Moments, household, is_this_machine, unmapped};
 use crate::recent::Rule;
 use crate::registry::Registry;
 
@@ -103,7 +103,7 @@ impl Service {
     /// ours, or this machine.
     pub fn whose(&self, address: SocketAddr) -> Option<IpNet> {
         let is_ours = self.trusts(address) || is_this_machine(address.ip());
-        (!is_ours).then(|| limits::network(address.ip()))
+        (!is_ours).then(|| household(address.ip()))
     }
 
     /// Whether it is a proxy of ours.

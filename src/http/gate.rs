@@ -14,11 +14,11 @@ use axum::response::Response;
 use ipnet::IpNet;
 
 use super::language::{Answer, Request};
-use super::limits::{Limits, network};
+use super::limits::Limits;
 use super::remember::Entry;
 use super::{Shared, dispatch, text};
 use crate::limit::{Limiter, Rate};
-use crate::model::{Grant, Moments};
+use crate::model::{Grant, Moments, household};
 use crate::recent::{Decided, Proof, Rule};
 use crate::registry::Unavailable;
 
@@ -101,7 +101,7 @@ pub fn refusal(shared: &Shared, request: &Request) -> Option<Response> {
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY);
     }
-    if shared.gate.is_news(network(source)) {
+    if shared.gate.is_news(household(source)) {
         tracing::warn!(%source, "more requests than one network may make: 911 until it asks less");
         let secrets = asked.iter().flat_map(|(_, asked)| &asked.logins);
         let secrets: Vec<_> = secrets.map(|login| &login.secret).collect();

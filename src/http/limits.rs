@@ -6,10 +6,7 @@
 //! so what one network may have is much, and whoever proves who he is has an
 //! allowance of his own ([`super::gate`]).
 
-use std::net::IpAddr;
 use std::time::Duration;
-
-use ipnet::IpNet;
 
 /// Bounds of everything that strangers can make this server spend.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,29 +56,6 @@ impl Default for Limits {
             head_size: 64 * 1024,
             body_size: 16 * 1024,
             handshakes: 2,
-        }
-    }
-}
-
-/// The network of a client, as limits count.
-pub fn network(source: IpAddr) -> IpNet {
-    let source = crate::model::unmapped(source);
-    let length = if source.is_ipv4() { 32 } else { 56 };
-    IpNet::new(source, length).expect("no more than an address has").trunc()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::network;
-
-    #[test]
-    fn one_household_is_one_network() {
-        for (address, expected) in [
-            ("192.0.2.1", "192.0.2.1/32"),
-            ("::ffff:192.0.2.1", "192.0.2.1/32"),
-            ("2001:db8:1:2ff:3::4", "2001:db8:1:200::/56"),
-        ] {
-            assert_eq!(network(address.parse().unwrap()).to_string(), expected, "{address}");
         }
     }
 }

@@ -69,7 +69,7 @@ pub use dispatch::Protocols;
 pub use limits::Limits;
 pub use register::Registration;
 
-use crate::model::{Moments, is_this_machine};
+use crate::model::{Moments, household, is_this_machine};
 use crate::registry::Registry;
 use parameters::Parameters;
 use proxies::Source;
@@ -205,7 +205,7 @@ async fn respond(
     };
     let Source { address, is_client } = request.source;
     let admitted =
-        (is_client && is_this_machine(address)) || shared.gate.admits(limits::network(address));
+        (is_client && is_this_machine(address)) || shared.gate.admits(household(address));
     // Before anything that looks at credentials: a browser that has logged in
     // sends them with its request for the icon, too.
     let response = match beside(&shared, &request) {

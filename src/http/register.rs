@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::limits::network;
-use crate::model::{Name, Secret, Served};
+use crate::model::{Name, Secret, Served, household};
 use crate::registry::{Command, Registry, Reply};
 
 /// What the operator allows.
@@ -106,7 +105,7 @@ impl Registrar {
         if now.since(lately.since) >= HOUR {
             *lately = Lately { since: now, names: HashMap::new() };
         }
-        let network = network(source);
+        let network = household(source);
         if lately.names.len() >= MAX_NETWORKS && !lately.names.contains_key(&network) {
             return Err(Made::TooMany);
         }

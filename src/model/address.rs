@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 /// IPv4 or IPv6.
@@ -117,4 +118,28 @@ pub fn is_this_machine(source: IpAddr) -> bool {
 /// for (RFC 4291 §2.5.5.2): a dual-stack socket shows IPv4 peers that way.
 pub fn unmapped(address: IpAddr) -> IpAddr {
     address.to_canonical()
+}
+
+/// The network that limits on strangers count by: what one household has, an
+/// IPv4 address or a /56 of IPv6.
+pub fn household(source: IpAddr) -> IpNet {
+    let source = unmapped(source);
+    let length = if source.is_ipv4() { 32 } else { 56 };
+    IpNet::new(source, length).expect("no more than an address has").trunc()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::household;
+
+    #[test]
+    fn one_household_is_one_network() {
+        for (address, expected) in [
+            ("192.0.2.1", "192.0.2.1/32"),
+            ("::ffff:192.0.2.1", "192.0.2.1/32"),
+            ("2001:db8:1:2ff:3::4", "2001:db8:1:200::/56"),
+        ] {
+            assert_eq!(household(address.parse().unwrap()).to_string(), expected, "{address}");
+        }
+    }
 }

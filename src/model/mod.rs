@@ -16,7 +16,7 @@ mod text;
 mod time;
 
 pub use account::{Account, AccountName, AccountNameError};
-pub use address::{Addresses, AddressesError, Family, is_this_machine, unmapped};
+pub use address::{Addresses, AddressesError, Family, household, is_this_machine, unmapped};
 pub use change::{Cause, Change, Protocol};
 pub use host::{Host, LastReport, Lease, LeaseError, Presence, Ttl, TtlError};
 pub use key::{Grant, Holder, Key, KeyDigest, KeyId, May, MayError, Secret};

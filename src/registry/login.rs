@@ -43,7 +43,7 @@ impl Registry {
         let Shared { queue, pace, clock, .. } = &*self.0;
         let begun = pace.begin()?;
         let hosts = self.0.published.state.load().hosts_above(&edits);
-        pace.may_change(hosts.iter(), clock())?;
+        pace.may_change(edits.source, hosts.iter(), clock())?;
         let (reply, answer) = oneshot::channel();
         let job = Job::Decide(Box::new(Request::Edit { grant, edits, reply }));
         queue.try_send(job).map_err(|_| Unavailable::Overloaded)?;

@@ -4,6 +4,7 @@
 //! comes back, and meanwhile its connection is there for others. It may be
 //! done all the same once the disk goes on; reports can be said again.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::time::timeout;
 
 use super::Unavailable;
 use crate::limit::{Limiter, Rate};
-use crate::model::{Moment, Name, Now};
+use crate::model::{Moment, Name, Now, is_this_machine};
 use crate::update::Outcome;
 
 /// How long an update may wait: half of what the hastiest client does
@@ -82,16 +83,19 @@ impl Pace {
         }
     }
 
-    /// Whether these hosts may change once more.
+    /// Whether these hosts may change once more, as `source` asks for: this
+    /// machine itself may change them as often as it likes.
     ///
     /// # Errors
     /// When one has changed as often as it may.
     pub fn may_change<'a>(
         &self,
+        source: IpAddr,
         mut hosts: impl Iterator<Item = &'a Name>,
         now: Now,
     ) -> Result<(), Unavailable> {
-        let Some((limiter, rate)) = &self.changes else { return Ok(()) };
+        let limited = self.changes.as_ref().filter(|_| !is_this_machine(source));
+        let Some((limiter, rate)) = limited else { return Ok(()) };
         let now = moment(now);
         match hosts.all(|host| limiter.would_allow(limiter.place(host), *rate, now)) {
             true => Ok(()),
@@ -163,17 +167,20 @@ mod tests {
     #[test]
     fn so_many_changes_of_a_host_in_an_hour() {
         let pace = Pace::new(Some(3));
+        let source = "192.0.2.1".parse().unwrap();
         let (home, cam): (Name, Name) =
             ("home.example".parse().unwrap(), "cam.example".parse().unwrap());
         let at = |served| Now { wall: Timestamp(0), served: Served(served) };
         for _ in 0..3 {
-            assert_eq!(pace.may_change([&home, &cam].into_iter(), at(10)), Ok(()));
+            assert_eq!(pace.may_change(source, [&home, &cam].into_iter(), at(10)), Ok(()));
             pace.changed([&home].into_iter(), at(10));
         }
         let both = || [&cam, &home].into_iter();
-        assert_eq!(pace.may_change(both(), at(10)), Err(Unavailable::TooOften));
-        assert_eq!(pace.may_change([&cam].into_iter(), at(10)), Ok(()));
-        assert_eq!(pace.may_change(both(), at(10 + 1199)), Err(Unavailable::TooOften));
-        assert_eq!(pace.may_change(both(), at(10 + 1200)), Ok(()), "one in twenty minutes");
+        assert_eq!(pace.may_change(source, both(), at(10)), Err(Unavailable::TooOften));
+        assert_eq!(pace.may_change(source, [&cam].into_iter(), at(10)), Ok(()));
+        let here = "127.0.0.1".parse().unwrap();
+        assert_eq!(pace.may_change(here, both(), at(10)), Ok(()));
+        assert_eq!(pace.may_change(source, both(), at(10 + 1199)), Err(Unavailable::TooOften));
+        assert_eq!(pace.may_change(source, both(), at(10 + 1200)), Ok(()), "one in twenty minutes");
     }
 }

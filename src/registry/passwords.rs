@@ -22,7 +22,7 @@ use super::thread::Clock;
 use super::turns::{Asker, Turns};
 use super::{State, foreign};
 use crate::limit::{Limiter, Rate};
-use crate::model::{AccountName, Grant, Holder, Host, Key, Name, Secret, Served, unmapped};
+use crate::model::{AccountName, Grant, Holder, Host, Key, Name, Secret, Served, household};
 
 /// Wrong passwords remembered.
 const WRONG: usize = 4096;
@@ -141,7 +141,7 @@ impl Passwords {
 
     /// Checks what cannot be told quickly.
     async fn check(&self, state: &State, login: &Login, source: IpAddr) -> Auth {
-        let network = network(source);
+        let network = household(source);
         for key in state.foreign_keys(&login.user) {
             let may = !key.has_ended(self.now()) && key.allows_source(source);
             let hash = key.foreign.clone().filter(|_| may);
@@ -276,7 +276,7 @@ impl Passwords {
     fn asker(&self, of: String, network: IpNet, mut hosts: impl Iterator<Item = Host>) -> Asker {
         let was_here = |host: Host| {
             let report = host.last_report.and_then(|report| report.source);
-            report.is_some_and(|source| self::network(source) == network)
+            report.is_some_and(|source| household(source) == network)
         };
         let known = self.known.has(&self.place_of(&of, network))
             || hosts.by_ref().take(HOSTS).any(was_here);
@@ -307,16 +307,9 @@ impl Passwords {
     /// Whether a word should be said of refused logins from there.
     fn is_news(&self, source: IpAddr) -> bool {
         let now = moment((self.clock)());
-        let (all, own) = (self.told.place("all"), self.told.place(network(source)));
+        let (all, own) = (self.told.place("all"), self.told.place(household(source)));
         self.told.would_allow(all, Rate::new(TOLD, 3600, TOLD), now)
             && self.told.allow(own, Rate::new(1, 3600, 1), now)
             && self.told.allow(all, Rate::new(TOLD, 3600, TOLD), now)
     }
-}
-
-/// What one household has: an address, or a prefix of IPv6.
-fn network(source: IpAddr) -> IpNet {
-    let source = unmapped(source);
-    let length = if source.is_ipv4() { 32 } else { 56 };
-    IpNet::new(source, length).expect("no more than an address has").trunc()
 }

@@ -20,7 +20,7 @@ use super::passwords::Passwords;
 use super::secrets::{Purpose, hashed};
 use super::view;
 use super::{Command, CommandError, Reply, Settings, State};
-use crate::model::{Grant, Name, Now, Served, is_this_machine};
+use crate::model::{Grant, Name, Now, Served};
 use crate::recent::Recent;
 use crate::store::{self, Engine, Opened, Store};
 use crate::update::{Outcome, Update};
@@ -189,10 +189,7 @@ impl Registry {
             }
             return Ok(answer.outcomes);
         }
-        let named = || hosts.iter().flatten();
-        if !is_this_machine(update.source) {
-            pace.may_change(named(), clock())?;
-        }
+        pace.may_change(update.source, hosts.iter().flatten(), clock())?;
         let outcomes = self.queue_update(grant, update, &hosts, None).await?;
         pace.moved(&hosts, &outcomes, clock());
         Ok(outcomes)
@@ -210,9 +207,7 @@ impl Registry {
     ) -> Result<Vec<Outcome>, Unavailable> {
         let Shared { published, clock, pace, .. } = &*self.0;
         let hosts = published.state.load().meant(&grant, &update.hosts);
-        if !is_this_machine(update.source) {
-            pace.may_change(hosts.iter().flatten(), clock())?;
-        }
+        pace.may_change(update.source, hosts.iter().flatten(), clock())?;
         let outcomes = self.queue_update(grant, update, &hosts, Some(stamp)).await?;
         pace.moved(&hosts, &outcomes, clock());
         Ok(outcomes)

@@ -247,12 +247,7 @@ impl World {
         body: &str,
         from: IpAddr,
     ) -> Option<(u16, String)> {
-        let mut request = Request::builder().method(method).uri(target);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Body::from(body.to_owned())).ok()?;
-        Some(self.respond(request, from))
+        Some(self.respond(built(method, target, headers, body)?, from))
     }
 
     /// All of an answer: the status, the headers, a blank line, the body.
@@ -264,11 +259,7 @@ impl World {
         body: &str,
         from: IpAddr,
     ) -> String {
-        let mut request = Request::builder().method(method).uri(target);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let mut request = request.body(Body::from(body.to_owned())).unwrap();
+        let mut request = built(method, target, headers, body).expect("a request");
         request.extensions_mut().insert(ConnectInfo(SocketAddr::new(from, 40_000)));
         let router = self.running.as_ref().expect("the server runs").1.clone();
         self.runtime.block_on(async {
@@ -292,6 +283,20 @@ impl World {
             (status, String::from_utf8(body.to_vec()).unwrap())
         })
     }
+}
+
+/// A request; `None` for one that cannot be made.
+fn built(
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Option<Request<Body>> {
+    let mut request = Request::builder().method(method).uri(target);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Body::from(body.to_owned())).ok()
 }
 
 /// When each file below a directory was last written.

@@ -11,26 +11,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::*;
 
-const INSIDE: &str = "TRUENAME_TEST_IN_NAMESPACE";
-
 /// Runs this test again in a namespace; `true` there.
 fn inside(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
-        return true;
-    }
-    let script = "ip link set lo up && ip addr add 192.0.2.53/32 dev lo && \
-        ip addr add 192.0.2.7/32 dev lo && exec \"$@\"";
-    let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--net", "sh", "-c", script, "sh"])
-        .arg(std::env::current_exe().unwrap())
-        .args([&format!("transports::nonsense::{test}"), "--exact", "--nocapture"])
-        .env(INSIDE, "1")
-        .output()
-        .expect("unshare (util-linux) and ip (iproute2) make the namespace");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}\n{errors}");
-    false
+    let addresses = "ip addr add 192.0.2.53/32 dev lo && ip addr add 192.0.2.7/32 dev lo";
+    is_inside(&format!("transports::nonsense::{test}"), addresses)
 }
 
 /// A datagram with its IP and UDP headers (RFC 791 §3.1, RFC 768). The kernel
