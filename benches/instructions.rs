@@ -9,12 +9,15 @@
 //! those of another are shown beside them and fail nothing. valgrind is a
 //! Debian package of that name.
 
+mod counting;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use counting::count;
 use truename::answer::{Meta, Verdict, answer};
 use truename::model::{Addresses, Name, Serial};
 use truename::zone::{Identity, Snapshot, Zone};
@@ -79,7 +82,7 @@ fn main() -> ExitCode {
     }
     let mut counts = BTreeMap::new();
     for hosts in SIZES.into_iter().flat_map(|hosts| [hosts; SEEDS]) {
-        match count(hosts) {
+        match count("instructions::measured", KINDS.len(), (COUNTED, &hosts.to_string())) {
             Ok(of_kinds) => {
                 for ((what, ..), count) in KINDS.into_iter().zip(of_kinds) {
                     let sum: &mut f64 = counts.entry((hosts, what.to_owned())).or_default();
@@ -158,39 +161,6 @@ fn compare(counts: &BTreeMap<(usize, String), f64>) -> ExitCode {
         eprintln!("NOT COMPARED: this is {now}; what is kept is of another (its first line).");
         eprintln!("Count the version before your change here, too, or: {bless}");
         ExitCode::SUCCESS
-    }
-}
-
-/// Instructions of [`measured`] for each kind, in their order.
-fn count(hosts: usize) -> Result<Vec<u64>, String> {
-    let directory = std::env::temp_dir().join(format!("truename-count-{}", std::process::id()));
-    let failed = |error: std::io::Error| format!("{}: {error}", directory.display());
-    std::fs::create_dir_all(&directory).map_err(failed)?;
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--collect-atstart=no"])
-        .args(["--toggle-collect=instructions::measured", "--dump-after=instructions::measured"])
-        .arg(format!("--callgrind-out-file={}", directory.join("out").display()))
-        .arg(std::env::current_exe().map_err(failed)?)
-        .env(COUNTED, hosts.to_string())
-        // The C library's memcpy for processors of any year.
-        .env("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-AVX,-AVX2,-AVX512VL,-ERMS,-FSRM")
-        .output()
-        .map_err(|error| format!("valgrind: {error}; install it: apt-get install valgrind"))?;
-    let mut counts = Vec::new();
-    for number in 1..=KINDS.len() {
-        let file = std::fs::read_to_string(directory.join(format!("out.{number}")));
-        let total = file.ok().and_then(|text| {
-            let line = text.lines().find_map(|line| line.strip_prefix("totals: "))?;
-            line.split_whitespace().next()?.parse::<u64>().ok()
-        });
-        counts.extend(total);
-    }
-    std::fs::remove_dir_all(&directory).map_err(failed)?;
-    if counts.len() == KINDS.len() && !counts.contains(&0) {
-        Ok(counts)
-    } else {
-        let said = String::from_utf8_lossy(&output.stderr);
-        Err(format!("valgrind counted {} of {} kinds:\n{said}", counts.len(), KINDS.len()))
     }
 }
 

@@ -8,9 +8,11 @@
 //! `good`, the store above all, is not counted. valgrind is a Debian package
 //! of that name.
 
+mod counting;
+
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command as Process, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,6 +20,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
+use counting::count;
 use data_encoding::BASE64;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
@@ -51,7 +54,8 @@ fn main() -> ExitCode {
         be_counted();
         return ExitCode::SUCCESS;
     }
-    match count() {
+    // In their order.
+    match count("requests::measured", KINDS.len(), (COUNTED, "1")) {
         Ok(counts) => {
             let each = |total: u64| total as f64 / REQUESTS as f64;
             println!("| request | instructions | of static |\n|---|---:|---:|");
@@ -65,39 +69,6 @@ fn main() -> ExitCode {
             eprintln!("{problem}");
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Instructions of [`measured`] for each kind, in their order.
-fn count() -> Result<Vec<u64>, String> {
-    let directory = std::env::temp_dir().join(format!("truename-count-{}", std::process::id()));
-    let failed = |error: std::io::Error| format!("{}: {error}", directory.display());
-    std::fs::create_dir_all(&directory).map_err(failed)?;
-    let output = Process::new("valgrind")
-        .args(["--tool=callgrind", "--collect-atstart=no"])
-        .args(["--toggle-collect=requests::measured", "--dump-after=requests::measured"])
-        .arg(format!("--callgrind-out-file={}", directory.join("out").display()))
-        .arg(std::env::current_exe().map_err(failed)?)
-        .env(COUNTED, "1")
-        // The C library's memcpy for processors of any year.
-        .env("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-AVX,-AVX2,-AVX512VL,-ERMS,-FSRM")
-        .output()
-        .map_err(|error| format!("valgrind: {error}; install it: apt-get install valgrind"))?;
-    let mut counts = Vec::new();
-    for number in 1..=KINDS.len() {
-        let file = std::fs::read_to_string(directory.join(format!("out.{number}")));
-        let total = file.ok().and_then(|text| {
-            let line = text.lines().find_map(|line| line.strip_prefix("totals: "))?;
-            line.split_whitespace().next()?.parse::<u64>().ok()
-        });
-        counts.extend(total);
-    }
-    std::fs::remove_dir_all(&directory).map_err(failed)?;
-    if counts.len() == KINDS.len() && !counts.contains(&0) {
-        Ok(counts)
-    } else {
-        let said = String::from_utf8_lossy(&output.stderr);
-        Err(format!("valgrind counted {} of {} kinds:\n{said}", counts.len(), KINDS.len()))
     }
 }
 

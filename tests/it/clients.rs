@@ -12,6 +12,7 @@ mod protocols;
 mod script;
 mod sound;
 mod strangers;
+mod stream;
 mod tls;
 
 use std::path::PathBuf;

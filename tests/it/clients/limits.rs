@@ -15,8 +15,7 @@ use truename::model::Secret;
 use truename::registry::{Auth, Login};
 
 use super::http_server::{PASSWORD, Provider};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::stream::{PATIENCE, body, rest};
 
 /// The address of one of many clients.
 fn client(number: u32) -> Ipv4Addr {
@@ -36,23 +35,12 @@ async fn ask(provider: &Provider, from: Ipv4Addr, request: &str) -> String {
     rest(&mut stream).await
 }
 
-async fn rest(stream: &mut TcpStream) -> String {
-    let mut answer = Vec::new();
-    let read = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
-    read.expect("the server ends the connection").unwrap_or_default();
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
 fn get(target: &str) -> String {
     format!("GET {target} HTTP/1.0\r\n\r\n")
 }
 
 fn update(token: &str, address: &str) -> String {
     get(&format!("/nic/update?hostname=home.dyn.example.org&myip={address}&token={token}"))
-}
-
-fn body(answer: &str) -> &str {
-    answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
 }
 
 fn limited(limits: Limits) -> Options {

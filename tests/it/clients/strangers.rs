@@ -9,8 +9,7 @@ use truename::clock;
 use truename::http::{self, Limits, Options};
 
 use super::http_server::Provider;
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use super::stream::{PATIENCE, body, rest};
 
 /// Sends a request and reads until the server ends the connection.
 async fn ask(provider: &Provider, request: &str) -> String {
@@ -19,19 +18,8 @@ async fn ask(provider: &Provider, request: &str) -> String {
     rest(&mut stream).await
 }
 
-async fn rest(stream: &mut TcpStream) -> String {
-    let mut answer = Vec::new();
-    let read = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
-    read.expect("the server ends the connection").unwrap_or_default();
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
 fn status(answer: &str) -> &str {
     answer.get(9..12).unwrap_or("none")
-}
-
-fn body(answer: &str) -> &str {
-    answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
 }
 
 /// A server that waits for nobody.
