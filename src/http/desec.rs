@@ -12,6 +12,8 @@
 //! Unlike at deSEC, what is not mentioned is left alone, and `nohost` comes
 //! with 200 as to everybody else.
 
+use std::collections::HashMap;
+
 use super::language::{Answer, Asked, Language, Request, Spoken, Task};
 use super::parameters::Parameters;
 use super::{dyndns2, hosts, spelling};
@@ -57,15 +59,13 @@ fn read(request: &Request) -> Asked {
 /// The parameters of each further name, in the order first seen.
 fn by_name(parameters: &Parameters) -> Vec<(&str, Parameters)> {
     let mut found: Vec<(&str, Parameters)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for (parameter, value) in parameters.iter() {
         let Some((plain, name)) = further(parameter) else { continue };
-        let at = match found.iter().position(|(known, _)| *known == name) {
-            Some(at) => at,
-            None => {
-                found.push((name, Parameters::default()));
-                found.len() - 1
-            }
-        };
+        let at = *places.entry(name).or_insert_with(|| {
+            found.push((name, Parameters::default()));
+            found.len() - 1
+        });
         found[at].1.add(plain, value);
     }
     found

@@ -1,6 +1,7 @@
 //! Which hosts a request names, in whatever parameter.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::parameters::Parameters;
 use super::spelling::is_placeholder;
@@ -56,11 +57,8 @@ fn listed(parameters: &Parameters, hints: &mut Vec<Hint>) -> Vec<Option<Name>> {
     let mut hosts: Vec<Option<Name>> =
         lists.next().unwrap_or_default().into_iter().map(host).collect();
     // The parameter once more, as from two URLs in one: only what is new.
-    for more in lists.flatten().map(host) {
-        if !hosts.contains(&more) {
-            hosts.push(more);
-        }
-    }
+    let mut known: HashSet<Option<Name>> = hosts.iter().cloned().collect();
+    hosts.extend(lists.flatten().map(host).filter(|more| known.insert(more.clone())));
     hosts
 }
 

@@ -25,7 +25,7 @@ impl Parameters {
                 None => (pair, &b""[..]),
             };
             if !name.is_empty() {
-                self.push(&decode(name), decode(value));
+                self.push(&decode(name), &decode(value));
             }
         }
     }
@@ -37,28 +37,20 @@ impl Parameters {
 
     /// Adds a pair. Where a second URL is glued to the value (two URLs in one
     /// field of a FRITZ!Box, a template glued to its own query by UniFi), the
-    /// parameter it starts with is taken apart from it.
-    fn push(&mut self, name: &str, mut value: String) {
-        let name = name.trim().to_ascii_lowercase();
-        let mut glued = None;
-        if !OPAQUE.contains(&name.as_str()) {
-            if let Some(query) = value.find('?') {
-                glued = value[query + 1..]
-                    .split_once('=')
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()));
-                value.truncate(query);
+    /// parameter it starts with is taken apart from it, and so on: a stranger
+    /// may send a chain of thousands.
+    fn push(&mut self, name: &str, value: &str) {
+        let mut next = Some((name, value));
+        while let Some((name, value)) = next {
+            let name = name.trim().to_ascii_lowercase();
+            let (own, glued) = match OPAQUE.contains(&name.as_str()) {
+                true => (value, None),
+                false => taken_apart(value),
+            };
+            if !name.is_empty() {
+                self.0.push((name, own.trim().to_owned()));
             }
-            if value.contains(":/") {
-                let lower = value.to_ascii_lowercase();
-                let schemes = ["http:/", "https:/"];
-                if let Some(url) = schemes.iter().filter_map(|scheme| lower.find(scheme)).min() {
-                    value.truncate(url);
-                }
-            }
-        }
-        self.0.push((name, value.trim().to_owned()));
-        if let Some((name, value)) = glued {
-            self.push(&name, value);
+            next = glued;
         }
     }
 
@@ -81,6 +73,21 @@ impl Parameters {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
+}
+
+/// A value without the URL glued to it, and the parameter which that starts
+/// with.
+fn taken_apart(value: &str) -> (&str, Option<(&str, &str)>) {
+    let (own, glued) = match value.split_once('?') {
+        Some((own, query)) => (own, query.split_once('=')),
+        None => (value, None),
+    };
+    if !own.contains(":/") {
+        return (own, glued);
+    }
+    let lower = own.to_ascii_lowercase();
+    let url = ["http:/", "https:/"].iter().filter_map(|scheme| lower.find(scheme)).min();
+    (&own[..url.unwrap_or(own.len())], glued)
 }
 
 /// Percent-decoded text, `+` being a blank. A `%` that is no escape stays.
@@ -134,5 +141,15 @@ mod tests {
         );
         assert_eq!(read("myip=1.2.3.4https:/b/nic"), "myip=1.2.3.4");
         assert_eq!(read("password=a?b=c&url=http://x/?d=e"), "password=a?b=c\nurl=http://x/?d=e");
+        assert_eq!(read("myip=1?=2?=3"), "myip=1");
+    }
+
+    #[test]
+    fn a_chain_of_glued_urls_takes_no_stack() {
+        let (links, of_value) = (30_000, "myip=1");
+        let chain = of_value.to_owned() + &"?a=".repeat(links);
+        let small = std::thread::Builder::new().stack_size(256 * 1024);
+        let read = small.spawn(move || read(&chain)).unwrap().join().unwrap();
+        assert_eq!(read.lines().count(), 1 + links);
     }
 }

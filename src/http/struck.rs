@@ -253,11 +253,16 @@ impl Known<'_> {
             if at > 0 {
                 out.push('&');
             }
-            self.pair(pair, out);
+            let mut next = Some(pair);
+            while let Some(pair) = next {
+                next = self.pair(pair, out);
+            }
         }
     }
 
-    fn pair(&self, pair: &[u8], out: &mut String) {
+    /// A parameter; returns that of a second URL glued to its value, if there
+    /// is one.
+    fn pair<'q>(&self, pair: &'q [u8], out: &mut String) -> Option<&'q [u8]> {
         let equals = pair.iter().position(|&byte| byte == b'=');
         let name = &pair[..equals.unwrap_or(pair.len())];
         let decoded = decoded(name);
@@ -266,19 +271,19 @@ impl Known<'_> {
         let Some(equals) = equals else {
             let is_word = pair.is_empty() || is_name(bare);
             *out += &if is_word { shown(pair) } else { STRUCK.into() };
-            return;
+            return None;
         };
         let value = &pair[equals + 1..];
         // A name that is none of ours may be half of a password with `&` in it.
         if !is_name(bare) {
             out.push_str(STRUCK);
             out.push_str(if value.is_empty() { "=" } else { "=…" });
-            return;
+            return None;
         }
         *out += &shown(name);
         out.push('=');
         if value.is_empty() {
-            return;
+            return None;
         }
         let is_open = hosts::HOSTS.contains(&bare)
             || spelling::V4.contains(&bare)
@@ -287,13 +292,12 @@ impl Known<'_> {
             || bare.starts_with("myipv4:")
             || bare.starts_with("myipv6:");
         if is_open {
-            // A second URL may be glued to it, with parameters of its own.
             let end = value.iter().position(|&byte| byte == b'?');
             let (own, glued) = value.split_at(end.unwrap_or(value.len()));
             *out += &self.value(own);
             if let Some(glued) = glued.strip_prefix(b"?") {
                 out.push('?');
-                self.pair(glued, out);
+                return Some(glued);
             }
         } else if credentials::USER.contains(&bare) {
             let user = self::decoded(value);
@@ -304,6 +308,7 @@ impl Known<'_> {
         } else {
             out.push_str(STRUCK);
         }
+        None
     }
 
     /// A value that should be hosts or addresses.
