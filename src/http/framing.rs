@@ -15,8 +15,12 @@
 //! | a line that goes on in the next one | 9112 §5.2 |
 //! | CR within a line, NUL | 9112 §2.2, 9110 §5.5 |
 //! | from a proxy of ours: a line that ends in LF alone | 9112 §2.2 |
+//! | from a proxy of ours: any other line that is no header | 9110 §5.5 |
 //!
-//! Other lines that are no headers are left out, and the rest is understood.
+//! Other lines that are no headers are left out, and the rest is understood. Not
+//! so behind a proxy: it adds what it says of its client to the client's own
+//! line (`X-Forwarded-For: \x01, 203.0.113.5`), and with that line left out a
+//! forged `Forwarded` would be believed.
 
 /// What follows a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +38,8 @@ pub enum Body {
 pub enum Header {
     /// It is one; after it this follows the head.
     Taken(Body),
-    /// It is none, and nobody can take it for one that matters.
+    /// It is none, and nobody can take it for one that says where the request
+    /// ends.
     LeftOut,
     /// The whole request is.
     Refused,

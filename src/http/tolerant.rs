@@ -159,8 +159,8 @@ impl<S> Tolerant<S> {
                     self.clean.extend_from_slice(b"\r\n");
                     self.state = State::Head { body };
                 }
-                Header::LeftOut => {}
-                Header::Refused => self.refuse(),
+                Header::LeftOut if !self.strict => {}
+                Header::LeftOut | Header::Refused => self.refuse(),
             },
             State::Body { .. } | State::Through | State::Refused => {}
         }

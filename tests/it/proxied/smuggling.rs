@@ -54,6 +54,16 @@ fn through_nginx() {
         at.ip(),
     );
     let _nginx = Proxy::nginx(home.path(), &config, at);
+    // nginx adds the address to what the client wrote, so that the whole line
+    // has a control character in it; another header is not believed instead.
+    let stranger = Ipv4Addr::new(127, 4, 0, 1);
+    for odd in ["\u{1}", "a\u{7f}", "192.0.2.1\t\u{b}"] {
+        let forged = format!(
+            "GET /ip HTTP/1.0\r\nX-Forwarded-For: {odd}\r\nForwarded: for=192.0.2.66\r\n\r\n"
+        );
+        let answer = exchange(stranger, at, forged.as_bytes());
+        assert!(answer.contains(" 400 "), "{odd:?}: {answer}");
+    }
     storm(at);
 }
 
