@@ -35,7 +35,7 @@ use super::proxy_protocol::{self, Told};
 use super::seats::{Seat, Seats};
 use super::tolerant::Tolerant;
 use super::waiting::{Awaited, Patient};
-use super::{Encrypted, Options, peer, remember, router};
+use super::{Encrypted, Options, Unnamed, peer, remember, router};
 use crate::model::{Moments, household, is_this_machine, unmapped};
 use crate::recent::Rule;
 use crate::registry::Registry;
@@ -77,6 +77,8 @@ pub struct Connection {
     is_tls: bool,
     /// Whether requests of many may come on it.
     behind_proxy: bool,
+    /// Whether a proxy has not said who the client is.
+    is_unnamed: bool,
 }
 
 impl Service {
@@ -117,7 +119,14 @@ impl Connection {
     /// Of a client that has just connected, or of a proxy of ours.
     pub fn new(seat: Seat, address: SocketAddr, behind_proxy: bool) -> Connection {
         let seat = Arc::new(seat);
-        Connection { seat, address, encrypted: false, is_tls: false, behind_proxy }
+        Connection {
+            seat,
+            address,
+            encrypted: false,
+            is_tls: false,
+            behind_proxy,
+            is_unnamed: false,
+        }
     }
 
     /// Serves it, whatever is to be spoken first.
@@ -185,6 +194,7 @@ impl Connection {
             let whose = service.whose(client);
             return whose.is_none_or(|whose| self.seat.belongs_to(whose)).then_some(());
         }
+        self.is_unnamed = true;
         Some(())
     }
 
@@ -195,6 +205,7 @@ impl Connection {
     {
         let Service { router, registry, limits, mut stopped, .. } = service;
         let (peer, encrypted, seat) = (peer(self.address), self.encrypted, self.seat.clone());
+        let is_unnamed = self.is_unnamed;
         let most = limits.connection_requests;
         let requests = Arc::new(AtomicUsize::new(0));
         let answer = service_fn(move |mut request: Request<Incoming>| {
@@ -205,6 +216,9 @@ impl Connection {
                 request.extensions_mut().insert(peer);
                 if encrypted {
                     request.extensions_mut().insert(Encrypted);
+                }
+                if is_unnamed {
+                    request.extensions_mut().insert(Unnamed);
                 }
                 let request = request.map(|body| Body::new(Awaited::new(body, seat.clone())));
                 let mut response: Response = router.oneshot(request).await?;

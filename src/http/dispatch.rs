@@ -7,10 +7,11 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
 use super::language::{Answer, Asked, Language, Names, Request, Spoken, Task};
+use super::register::Made;
 use super::{Shared, content};
 use super::{
     acme_dns, challenge, desec, docker_ddns, duckdns, dyndns1, dyndns2, dynv6, easydns, freedns,
@@ -39,6 +40,9 @@ pub const LANGUAGES: &[Language] = &[
     token_url::LANGUAGE,
     dyndns2::LANGUAGE,
 ];
+
+/// Characters of a request's text that the log gets.
+const LOGGED: usize = 200;
 
 /// The update languages that are on: a bit for each, in the order of
 /// [`Protocols::known`].
@@ -93,7 +97,7 @@ pub async fn respond(shared: &Shared, language: &Language, request: &Request) ->
     let mut grant = None;
     let answer = decide(shared, request, &mut asked, &mut grant).await;
     let spoken = (language.speak)(request, &asked, &answer);
-    note(language, request, &asked, &answer);
+    note(language, request, &asked, grant.as_ref(), &answer);
     remember::update(shared, request, &asked, grant.as_ref(), &answer, &spoken);
     let Spoken { status, kind, body } = spoken;
     let mut response = content(status, kind, body);
@@ -274,27 +278,14 @@ fn completed(state: &State, grant: &Grant, name: &Name) -> Name {
 /// of it meet: what the owner and the operator want to know. Nothing a
 /// stranger sends is logged by default, and never a query: secrets may stand
 /// in it.
-fn note(language: &Language, request: &Request, asked: &Asked, answer: &Answer) {
+fn note(
+    language: &Language,
+    request: &Request,
+    asked: &Asked,
+    grant: Option<&Grant>,
+    answer: &Answer,
+) {
     const TARGET: &str = "truename::http";
-    let source = request.source.address;
-    let protocol = language.name;
-    let agent = request.head.headers.get(header::USER_AGENT);
-    // The same words in every language; no secret stands in them.
-    let outcome = || dyndns2::words(answer, &asked.spelling).1.trim_end().replace('\n', "; ");
-    if *answer == Answer::BadAuth {
-        if tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
-            let (credentials, outcome) = (asked.logins.len(), outcome());
-            tracing::debug!(target: TARGET, %source, ?agent, credentials, protocol, "{outcome}");
-        }
-        return;
-    }
-    let hosts = || {
-        let hosts: Vec<String> = match &asked.task {
-            Task::Edit(edits) => edits.edits.iter().map(|edit| edit.name.without_dot()).collect(),
-            _ => asked.hosts().into_iter().map(names).collect(),
-        };
-        hosts.join(" ")
-    };
     // A host that is where it was says so every few minutes, all of them: that
     // it does is kept with the host, and not news.
     let kept = |outcome: &Outcome| matches!(outcome, Outcome::Kept(_));
@@ -302,17 +293,48 @@ fn note(language: &Language, request: &Request, asked: &Asked, answer: &Answer) 
         Answer::Outcomes(outcomes) => !outcomes.iter().all(kept),
         Answer::Edited(Edited::Done { changed }) => *changed,
         Answer::Hosts(_) | Answer::Nothing => false,
-        _ => true,
+        // Whose secret is right, though it opens nothing; a name that was made.
+        Answer::Blocked | Answer::Made(Made::Name { .. }) => true,
+        _ => grant.is_some(),
     };
-    if is_news && tracing::enabled!(target: TARGET, tracing::Level::INFO) {
-        let (hosts, outcome) = (hosts(), outcome());
-        tracing::info!(target: TARGET, %source, ?agent, %hosts, protocol, "{outcome}");
-    } else if !is_news && tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
-        let (hosts, outcome) = (hosts(), outcome());
-        tracing::debug!(target: TARGET, %source, ?agent, %hosts, protocol, "{outcome}");
+    let is_told = match is_news {
+        true => tracing::enabled!(target: TARGET, tracing::Level::INFO),
+        false => tracing::enabled!(target: TARGET, tracing::Level::DEBUG),
+    };
+    let source = request.source.address;
+    let agent = || agent(&request.head.headers);
+    if is_told {
+        let agent = agent();
+        let protocol = language.name;
+        let credentials = asked.logins.len();
+        let hosts: Vec<String> = match &asked.task {
+            Task::Edit(edits) => edits.edits.iter().map(|edit| edit.name.without_dot()).collect(),
+            _ => asked.hosts().into_iter().map(names).collect(),
+        };
+        let hosts = beginning(&hosts.join(" "));
+        // The same words in every language; no secret stands in them.
+        let outcome = dyndns2::words(answer, &asked.spelling).1.trim_end().replace('\n', "; ");
+        if is_news {
+            tracing::info!(target: TARGET, %source, %agent, %hosts, protocol, "{outcome}");
+        } else {
+            tracing::debug!(target: TARGET, %source, %agent, %hosts, protocol, credentials, "{outcome}");
+        }
     }
-    for hint in &asked.hints {
-        tracing::warn!(target: TARGET, %source, ?agent, "{}", hint.advice());
+    for hint in asked.hints.iter().filter(|_| grant.is_some()) {
+        tracing::warn!(target: TARGET, %source, agent = %agent(), "{}", hint.advice());
+    }
+}
+
+/// What the client calls itself, for the log.
+pub fn agent(headers: &HeaderMap) -> String {
+    beginning(&format!("{:?}", headers.get(header::USER_AGENT)))
+}
+
+/// As much of a text as a log has room for: a request may hold 64 KiB of it.
+pub fn beginning(text: &str) -> String {
+    match text.char_indices().nth(LOGGED) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

@@ -61,7 +61,7 @@ impl Gate {
     }
 
     /// The same for whoever has proved who he is.
-    fn admits_holder(&self, grant: &Grant) -> bool {
+    pub fn admits_holder(&self, grant: &Grant) -> bool {
         self.allows((&grant.holder, &grant.key))
     }
 
@@ -96,7 +96,7 @@ pub fn refusal(shared: &Shared, request: &Request) -> Option<Response> {
             let spoken = (language.speak)(request, asked, &answer);
             super::content(spoken.status, spoken.kind, spoken.body)
         }
-        None => text(StatusCode::SERVICE_UNAVAILABLE, "911\n"),
+        None => later(),
     };
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY);
@@ -116,6 +116,13 @@ pub fn refusal(shared: &Shared, request: &Request) -> Option<Response> {
         entry.take(shared, request, response.status(), "911\n");
     }
     Some(response)
+}
+
+/// What is answered when nothing is known of who asks.
+pub fn later() -> Response {
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "911\n");
+    response.headers_mut().insert(header::RETRY_AFTER, RETRY);
+    response
 }
 
 const TOO_MANY: Rule = Rule::Other {

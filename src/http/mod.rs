@@ -69,7 +69,7 @@ pub use dispatch::Protocols;
 pub use limits::Limits;
 pub use register::Registration;
 
-use crate::model::{Moments, household, is_this_machine};
+use crate::model::{Moments, household, is_this_machine, unmapped};
 use crate::registry::Registry;
 use parameters::Parameters;
 use proxies::Source;
@@ -173,13 +173,19 @@ async fn respond(
 ) -> Response {
     let (head, body) = request.into_parts();
     let trusted = &shared.trusted_proxies;
-    let source = proxies::source(peer.ip(), &head.headers, trusted);
+    let is_unnamed = head.extensions.get::<Unnamed>().is_some();
+    let source = match is_unnamed {
+        false => proxies::source(peer.ip(), &head.headers, trusted),
+        true => Source { address: unmapped(peer.ip()), is_client: false },
+    };
     let encrypted = head.extensions.get::<Encrypted>().is_some()
-        || proxies::encrypted(peer.ip(), &head.headers, trusted);
+        || (!is_unnamed && proxies::encrypted(peer.ip(), &head.headers, trusted));
     let path = path::normal(head.uri.path());
+    let is_here = source.is_client && is_this_machine(source.address);
+    let admitted = is_here || shared.gate.admits(household(source.address));
     // What the body means is signed, whatever its type says.
     if signed::is_meant(&path) && shared.protocols.has(signed::NAME) {
-        let response = signed::respond(&shared, &head, &path, body, source).await;
+        let response = signed::respond(&shared, &head, &path, body, source, admitted).await;
         return finish(&head, response);
     }
     let mut parameters = Parameters::default();
@@ -203,9 +209,6 @@ async fn respond(
         encrypted,
         ..language::Request::new(head, host, parameters, source)
     };
-    let Source { address, is_client } = request.source;
-    let admitted =
-        (is_client && is_this_machine(address)) || shared.gate.admits(household(address));
     // Before anything that looks at credentials: a browser that has logged in
     // sends them with its request for the icon, too.
     let response = match beside(&shared, &request) {
@@ -357,6 +360,11 @@ fn finish(request: &Parts, mut response: Response) -> Response {
 /// of the connection.
 #[derive(Clone, Copy)]
 struct Encrypted;
+
+/// Marks a request of a connection that a proxy passes on as it is without
+/// saying whose it is: what its headers say of that, the client wrote.
+#[derive(Clone, Copy)]
+struct Unnamed;
 
 /// The peer of a connection, for [`ConnectInfo`].
 fn peer(address: SocketAddr) -> ConnectInfo<SocketAddr> {

@@ -38,10 +38,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
-use super::dispatch::names;
+use super::dispatch::{agent, beginning, names};
 use super::parameters::Parameters;
 use super::proxies::Source;
-use super::{Shared, read_body, text};
+use super::{Shared, gate, read_body, text};
 use crate::model::{Grant, KeyId, Protocol, Timestamp};
 use crate::registry::Purpose;
 use crate::signed::{
@@ -81,18 +81,25 @@ fn seconds(now: Timestamp) -> u64 {
     u64::try_from(now.0).unwrap_or_default().saturating_mul(1000)
 }
 
-/// Answers a request that [`is_meant`] for this.
+/// Answers a request that [`is_meant`] for this. `admitted`: its network has
+/// not had its allowance; otherwise only the holder of a key is answered.
 pub(super) async fn respond(
     shared: &Shared,
     request: &Parts,
     path: &str,
     body: Body,
     source: Source,
+    admitted: bool,
 ) -> Response {
     let (method, answer) = match path {
+        // Who asks for its address has proved nothing.
+        ADDRESS_PATH if !admitted => return gate::later(),
         ADDRESS_PATH => (Method::GET, tell_address(shared, request, source)),
         _ if request.method == Method::POST => match read_body(body, &shared.limits).await {
-            Ok(message) => (Method::POST, take_update(shared, request, &message, source).await),
+            Ok(message) if admitted || is_of_holder(shared, &message, source) => {
+                (Method::POST, take_update(shared, request, &message, source).await)
+            }
+            Ok(_) => return gate::later(),
             Err(refused) => return refused,
         },
         _ => (Method::POST, bad_auth()),
@@ -104,6 +111,15 @@ pub(super) async fn respond(
     let allowed = if method == Method::GET { "GET" } else { "POST" };
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     response
+}
+
+/// Whether it is rightly signed, by a key that has not had its own allowance.
+fn is_of_holder(shared: &Shared, message: &[u8], source: Source) -> bool {
+    let Ok(sealed) = Update::read(message) else { return false };
+    let Some((grant, secret)) = shared_secret(shared, sealed.key(), source.address) else {
+        return false;
+    };
+    sealed.open(&secret).is_some() && shared.gate.admits_holder(&grant)
 }
 
 /// No such key, not from there, or a wrong signature. Not 401: there is no
@@ -212,23 +228,24 @@ fn meant(update: &Update, source: Source) -> update::Update {
 
 /// As the other protocols do: what changes something is news, the rest is not.
 fn log(request: &Parts, update: &Update, answer: &Answer, source: Source) {
-    let agent = request.headers.get(header::USER_AGENT);
+    let agent = agent(&request.headers);
     let hosts = names(&Hosts::Listed(update.hosts.iter().cloned().map(Some).collect()));
+    let hosts = beginning(&hosts);
     let source = source.address;
     let is_kept = |(_, outcome): &(_, Outcome)| matches!(outcome, Outcome::Kept(_));
     match answer.status {
         Status::Done if answer.hosts.iter().all(is_kept) => {
-            tracing::debug!(%source, ?agent, %hosts, "signed update: nothing changed");
+            tracing::debug!(%source, %agent, %hosts, "signed update: nothing changed");
         }
         Status::Done => {
             let outcomes: Vec<_> = answer.hosts.iter().map(|(_, outcome)| outcome).collect();
-            tracing::info!(%source, ?agent, %hosts, "signed update: {outcomes:?}");
+            tracing::info!(%source, %agent, %hosts, "signed update: {outcomes:?}");
         }
         Status::Replayed | Status::Clock => {
-            tracing::info!(%source, ?agent, %hosts, key = %update.key, "signed update: {}", answer.status);
+            tracing::info!(%source, %agent, %hosts, key = %update.key, "signed update: {}", answer.status);
         }
         Status::TooManyHosts | Status::Busy => {
-            tracing::warn!(%source, ?agent, %hosts, "signed update: {}", answer.status);
+            tracing::warn!(%source, %agent, %hosts, "signed update: {}", answer.status);
         }
     }
 }

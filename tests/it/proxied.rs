@@ -111,6 +111,10 @@ fn haproxy_says_whose_a_connection_is() {
     assert_eq!(body(&exchange(proxy, home.http, header)), "192.0.2.66");
     let why = home.done(&["why", "--recent"]);
     assert!(why.contains("without a PROXY header"), "{why}");
+
+    // A proxy that cannot say who it is: neither can the client.
+    let unknown = b"PROXY UNKNOWN\r\nGET /ip HTTP/1.0\r\nX-Forwarded-For: 192.0.2.66\r\n\r\n";
+    assert!(!exchange(proxy, home.http, unknown).contains("192.0.2.66"));
 }
 
 /// What one client behind the proxy has too much of, the proxy and its other

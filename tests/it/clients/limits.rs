@@ -12,7 +12,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use truename::http::{Limits, Options};
 use truename::model::Secret;
-use truename::registry::{Auth, Login};
+use truename::registry::{Auth, Login, Purpose, Registry};
+use truename::signed::{SharedSecret, Update};
+use truename::update::Said;
 
 use super::http_server::{PASSWORD, Provider};
 use super::stream::{PATIENCE, body, rest};
@@ -41,6 +43,29 @@ fn get(target: &str) -> String {
 
 fn update(token: &str, address: &str) -> String {
     get(&format!("/nic/update?hostname=home.dyn.example.org&myip={address}&token={token}"))
+}
+
+fn post(target: &str, message: &str) -> String {
+    format!("POST {target} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{message}", message.len())
+}
+
+/// An update of `home` that is signed with the key of this token.
+fn signed_update(registry: &Registry, token: &str) -> String {
+    let login = Login { user: String::new(), secret: Secret(token.into()) };
+    let grant = registry.recognise(&login, client(0).into()).expect("its token");
+    let key = grant.key.expect("a token is a key's");
+    let (_, octets) =
+        registry.shared_secret(&key, Purpose::Signed, client(0).into()).expect("its secret");
+    let update = Update {
+        key,
+        time: u64::try_from(registry.now().wall.0).unwrap() * 1000,
+        hosts: vec!["home.dyn.example.org".parse().unwrap()],
+        v4: Said::Is("192.0.2.9".parse().unwrap()),
+        v6: Said::Nothing,
+        prefix: Said::Nothing,
+        line: None,
+    };
+    update.write(&SharedSecret::new(octets)).0
 }
 
 fn limited(limits: Limits) -> Options {
@@ -90,7 +115,14 @@ async fn requests_of_one_network_are_limited_and_who_has_a_right_password_is_not
     let wrong = ask(&provider, client(0), &get("/update?domains=home&token=wrong")).await;
     assert!(wrong.starts_with("HTTP/1.0 503 "), "{wrong}");
     assert_eq!(body(&wrong), "KO");
+    // Signed updates are no way around.
+    for unsigned in [get("/signed/address?key=k&nonce=00"), post("/signed/update", "no update")] {
+        assert_eq!(body(&ask(&provider, client(0), &unsigned).await), "911\n");
+    }
     // The honest one behind the same address, by each way to log in.
+    let signed = post("/signed/update", &signed_update(&provider.registry, token));
+    let answer = ask(&provider, client(0), &signed).await;
+    assert!(answer.contains("\nstatus done\n"), "{answer}");
     let own = ask(&provider, client(0), &update(token, "192.0.2.1")).await;
     assert_eq!(body(&own), "good 192.0.2.1\n");
     let own = ask(&provider, client(0), &update(token, "192.0.2.1")).await;
@@ -185,7 +217,13 @@ async fn two_thousand_clients_and_a_disk_that_does_not_answer() {
         clients.spawn(async move {
             // Fifty behind each address.
             let address = format!("10.0.{}.{}", number / 256, number % 256);
-            ask(&provider, client(number / 50), &update(&token, &address)).await
+            // On a busy machine one may have to make room before it has asked.
+            loop {
+                let answer = ask(&provider, client(number / 50), &update(&token, &address)).await;
+                if !answer.is_empty() {
+                    break answer;
+                }
+            }
         });
     }
     for answer in clients.join_all().await {
