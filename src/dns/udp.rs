@@ -301,9 +301,14 @@ impl Batch {
                     if error.kind() == io::ErrorKind::Interrupted {
                         continue;
                     }
-                    // The error is the first one's (no route, a firewall's
-                    // EPERM, ENOBUFS, SEND_WAIT over): the others have a try.
                     tracing::debug!("sending: {error}");
+                    // SEND_WAIT is over and nothing gets out: the others would
+                    // wait as long, and nobody be heard meanwhile.
+                    if error.kind() == io::ErrorKind::WouldBlock {
+                        break;
+                    }
+                    // The error is the first one's (no route, a firewall's
+                    // EPERM, ENOBUFS): the others have a try.
                     sent += 1;
                 }
             }

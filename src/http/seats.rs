@@ -37,8 +37,8 @@ struct Taken {
     /// What one network may have.
     share: usize,
     next: u64,
-    /// How many wait until somebody can be asked to leave.
-    wanting: usize,
+    /// Who waits until somebody can be asked to leave.
+    wanting: BTreeSet<u64>,
     held: HashMap<Whose, Held, foldhash::quality::RandomState>,
     /// Who has silent connections: by how many, then by how long.
     silent: BTreeSet<(usize, Reverse<u64>, Whose)>,
@@ -83,7 +83,7 @@ impl Seats {
             taken: Arc::new(Mutex::new(Taken {
                 share,
                 next: 0,
-                wanting: 0,
+                wanting: BTreeSet::new(),
                 held: HashMap::default(),
                 silent: BTreeSet::new(),
             })),
@@ -100,8 +100,11 @@ impl Seats {
         let permit = match self.free.clone().try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
-                lock(&self.taken).want();
-                self.free.clone().acquire_owned().await.expect("it is never closed")
+                let want = lock(&self.taken).want();
+                let permit = self.free.clone().acquire_owned().await.expect("it is never closed");
+                // A place may have become free by itself.
+                want.map(|want| lock(&self.taken).wanting.remove(&want));
+                permit
             }
         };
         let leave = Arc::new(Notify::new());
@@ -141,11 +144,15 @@ impl Taken {
         }
     }
 
-    /// Somebody is asked to leave, now or as soon as one is silent.
-    fn want(&mut self) {
-        if !self.ask_to_leave(None) {
-            self.wanting += 1;
-        }
+    /// Somebody is asked to leave, now or as soon as one is silent; returns
+    /// what is wanted in that case.
+    fn want(&mut self) -> Option<u64> {
+        (!self.ask_to_leave(None)).then(|| {
+            let want = self.next;
+            self.next += 1;
+            self.wanting.insert(want);
+            want
+        })
     }
 
     /// The longest silent connection of the network that has most is asked to
@@ -181,8 +188,7 @@ impl Taken {
         self.change(whose, |held| {
             held.silent.insert(since, leave);
         });
-        if self.wanting > 0 {
-            self.wanting -= 1;
+        if self.wanting.pop_first().is_some() {
             self.ask_to_leave(None);
         }
         Waits::Silent(since)

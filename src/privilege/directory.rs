@@ -18,6 +18,8 @@ const MARK: &str = "lock";
 pub(super) fn give(directory: &Path, to: &Identity) -> Result<(), PrivilegeError> {
     let trouble = |what: &str, error: &io::Error| trouble(directory, what, error);
     make(directory)?;
+    // What a link points to is given, not the link.
+    let directory = &directory.canonicalize().map_err(|error| trouble("found", &error))?;
     let found = fs::metadata(directory).map_err(|error| trouble("looked at", &error))?;
     if found.uid() == to.uid {
         return Ok(());

@@ -6,7 +6,7 @@ mod unit;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -140,6 +140,9 @@ fn a_server_of_roots_becomes_a_users() {
         let home = Home::new();
         home.reconfigure("data = ", &format!("store = \"{engine}\"\ndata = "));
         readable(&home);
+        // A link, as to a larger disk.
+        fs::create_dir(home.path().join("store")).unwrap();
+        symlink("store", home.path().join("data")).unwrap();
         let running = home.start();
         assert!(home.log().contains("this runs as root"), "{}", home.log());
         // What root keeps is to read what is not its own.
