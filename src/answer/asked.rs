@@ -77,8 +77,8 @@ impl Asked {
         }
         match (request[2] >> 3) & 15 {
             opcode::QUERY => {}
-            opcode::UPDATE => return Next::End(Verdict::Slow(Why::Update)),
-            opcode::NOTIFY => return Next::End(Verdict::Slow(Why::Notify)),
+            opcode::UPDATE => return self.slow(request, Why::Update),
+            opcode::NOTIFY => return self.slow(request, Why::Notify),
             // What its sections hold is its own affair; if they are as usual,
             // OPT is answered by OPT.
             _ => return self.unanswered(request, rcode::NOTIMP),
@@ -127,6 +127,14 @@ impl Asked {
         Next::Look
     }
 
+    /// A request that is for others to understand, but for what its OPT record
+    /// says of the client.
+    #[cold]
+    fn slow(&mut self, request: &[u8], why: Why) -> Next {
+        self.edns = request::extra_of_any(request).edns();
+        Next::End(Verdict::Slow(why))
+    }
+
     /// A request without a question to go by: a header is the answer, and an
     /// OPT record if one came.
     #[cold]
@@ -148,8 +156,9 @@ impl Asked {
         reply::longest(self.edns, meta, true)
     }
 
-    /// Whether the client of the request answered last has shown that it is
-    /// where it says it is: by a stream, or by a cookie of ours.
+    /// Whether the client of the request answered last, be it by
+    /// [`Verdict::Slow`], has shown that it is where it says it is: by a
+    /// stream, or by a cookie of ours.
     #[inline]
     pub fn is_verified(&self) -> bool {
         self.verified

@@ -83,7 +83,8 @@ pub struct Job {
     peer: SocketAddr,
     way_back: WayBack,
     socket: Arc<Socket>,
-    /// Whether it bears a signature. If not, it has passed the limits.
+    /// Whether it bears a signature. If not, it has passed the limits, or its
+    /// client is beyond them.
     claims_key: bool,
 }
 
@@ -203,7 +204,9 @@ impl Worker {
         let mut counted: [Option<(IpAddr, Counted)>; BATCH] = [None; BATCH];
         for (at, (asked, spot)) in asked.iter_mut().zip(spots.into_iter().flatten()).enumerate() {
             let answer = |peer: IpAddr, request: &[u8], out: &mut Vec<u8>| {
-                asked.answer(snapshot, spot, request, &self.terms.datagram(peer, now), out)
+                let terms = self.terms.datagram(peer, now);
+                let verdict = asked.answer(snapshot, spot, request, &terms, out);
+                (verdict, asked.is_verified())
             };
             let Some(peer) = self.answer(batch, at, now, answer) else { continue };
             match limits {
@@ -236,7 +239,7 @@ impl Worker {
         batch: &mut Batch,
         at: usize,
         now: Moment,
-        answer: impl FnOnce(IpAddr, &[u8], &mut Vec<u8>) -> Verdict,
+        answer: impl FnOnce(IpAddr, &[u8], &mut Vec<u8>) -> (Verdict, bool),
     ) -> Option<IpAddr> {
         let peer = batch.peer(at)?;
         if !is_a_client(peer) || is_ourselves(&self.own, peer, || batch.way_back(at).asked()) {
@@ -244,10 +247,10 @@ impl Worker {
         }
         let (request, out) = batch.exchange(at);
         match answer(peer.ip(), request, out) {
-            Verdict::Sent => Some(peer.ip()),
-            Verdict::Drop => None,
-            Verdict::Slow(_) => {
-                self.hand_over(request.to_vec(), peer, batch.way_back(at), now);
+            (Verdict::Sent, _) => Some(peer.ip()),
+            (Verdict::Drop, _) => None,
+            (Verdict::Slow(_), verified) => {
+                self.hand_over(request.to_vec(), peer, batch.way_back(at), now, verified);
                 None
             }
         }
@@ -255,10 +258,18 @@ impl Worker {
 
     /// Gives a request to the slow path. Without a signature it comes to an
     /// error, whoever sent it, so that the limits apply before it takes the
-    /// place of one that has something to say.
-    fn hand_over(&self, request: Vec<u8>, peer: SocketAddr, way_back: WayBack, now: Moment) {
+    /// place of one that has something to say; but for a client that has shown
+    /// where it is.
+    fn hand_over(
+        &self,
+        request: Vec<u8>,
+        peer: SocketAddr,
+        way_back: WayBack,
+        now: Moment,
+        verified: bool,
+    ) {
         let claims_key = matches!(tsig::find(&request), Ok(Some(_)));
-        if claims_key || self.terms.lets_error_pass(peer.ip(), now) {
+        if claims_key || verified || self.terms.lets_error_pass(peer.ip(), now) {
             let socket = self.datagrams.socket.clone();
             // A full queue drops it, as the network might have.
             let _ = self.slow.try_send(Job { request, peer, way_back, socket, claims_key });

@@ -229,9 +229,12 @@ fn who_asks_for_more_than_questions_without_a_key_is_limited() {
 /// asks for, whatever others ask in the name of its network.
 #[test]
 fn a_cookie_passes_every_limit() {
+    use RecordType::{A, AXFR, SOA};
     let counting = Counting::with(|_| ());
-    let with_cookie = |id: u16, cookie: &[u8]| {
-        let mut request = ask(id, "home.dyn.example.org.", RecordType::A);
+    let asking = |id, opcode: OpCode, kind, cookie: &[u8]| {
+        let name = if kind == A { "home.dyn.example.org." } else { "dyn.example.org." };
+        let mut request = ask(id, name, kind);
+        request[2] |= u8::from(opcode) << 3;
         request[11] = 1;
         request.extend([0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0]);
         request.extend((4 + cookie.len() as u16).to_be_bytes());
@@ -240,6 +243,7 @@ fn a_cookie_passes_every_limit() {
         request.extend(cookie);
         request
     };
+    let with_cookie = |id: u16, cookie: &[u8]| asking(id, OpCode::Query, A, cookie);
     // It learns its cookie from the first answer: the last 24 octets of it.
     let client = UdpSocket::bind("127.0.1.7:0").unwrap();
     client.connect(counting.dns.address(0)).unwrap();
@@ -254,6 +258,15 @@ fn a_cookie_passes_every_limit() {
     let mine: Vec<Vec<u8>> = (0..FLOOD).map(|id| with_cookie(id, &cookie)).collect();
     let all = Seen { whole: usize::from(FLOOD), truncated: 0 };
     assert_eq!(counting.flood("127.0.1.7", &mine), all);
+    // So it is with what has no quick answer. Not more at a time than the
+    // queue to there takes.
+    for (opcode, kind) in [(OpCode::Update, SOA), (OpCode::Notify, SOA), (OpCode::Query, AXFR)] {
+        let some: Vec<_> = (0..50).map(|id| asking(id, opcode, kind, &cookie)).collect();
+        let seen = counting.flood("127.0.1.7", &some);
+        assert_eq!(seen, Seen { whole: some.len(), truncated: 0 }, "{opcode:?}");
+        let some: Vec<_> = (0..50).map(|id| asking(id, opcode, kind, b"at home.")).collect();
+        assert!(counting.flood("127.0.1.7", &some).whole < 50, "{opcode:?}");
+    }
     // It is no use to anybody else, nor is one made up.
     assert_eq!(counting.flood("127.0.1.8", &mine).whole, 0);
     let made_up = [&cookie[..16], &[7; 8]].concat();
