@@ -35,6 +35,7 @@ mod report;
 mod reporters;
 mod scenarios;
 mod secrets;
+mod shared_cookies;
 mod signed;
 mod store;
 mod supply;
