@@ -109,8 +109,9 @@ fn step<'s>(
     };
     let records = node.records;
     let asked = match rtype {
-        // One set of those there are (RFC 8482 §4.1).
-        RecordType::ANY => records.first_type().map_or(Records(&[]), |first| records.of(first)),
+        // One set of those there are (RFC 8482 §4.1): that which is worth
+        // least to somebody who asks in another's name.
+        RecordType::ANY => records.shortest_set(),
         rtype => records.of(rtype),
     };
     if !asked.is_empty() {
@@ -150,7 +151,7 @@ fn wildcard<'s>(snapshot: &'s Snapshot, closest: Node<'_>) -> Option<Node<'s>> {
 fn negative(snapshot: &Snapshot, zone: u32, wanted: Wanted<'_>, reply: &mut Reply<'_>) {
     let zone = snapshot.zone(zone);
     let apex = wanted.ancestor(zone.origin.wire());
-    if !reply.add(Section::Authority, apex, Records(&zone.negative)) {
+    if !reply.add_negative(apex, &zone.negative) {
         reply.truncate();
     }
 }

@@ -4,7 +4,7 @@ use super::cookie::Checked;
 use super::request::{Edns, Options};
 use super::{MAX_UDP, Meta};
 use crate::wire::{HEADER, RecordType, flag, option, rcode, u16_at};
-use crate::zone::Records;
+use crate::zone::{Base, Negative, Records};
 
 /// The shortest datagram every client takes (RFC 1035 §4.2.1), and so the
 /// least an EDNS size can mean (RFC 6891 §6.2.5).
@@ -149,6 +149,29 @@ impl<'a> Reply<'a> {
             count += 1;
         }
         self.counts[section as usize] += count;
+        true
+    }
+
+    /// Appends a zone's SOA record to the authority section, the apex standing
+    /// at `apex`: `false` if it does not fit.
+    pub fn add_negative(&mut self, apex: u16, negative: &Negative) -> bool {
+        let rendered = negative.rendered();
+        let start = self.out.len();
+        let data = start + 2;
+        if data + rendered.len() > self.limit {
+            return false;
+        }
+        self.out.extend_from_slice(&(0xc000 | apex).to_be_bytes());
+        self.out.extend_from_slice(rendered);
+        for pointer in negative.pointers() {
+            let to = match pointer.base {
+                Base::Apex => apex,
+                Base::Record => data as u16,
+            };
+            let at = data + usize::from(pointer.at);
+            self.out[at..at + 2].copy_from_slice(&(0xc000 | (to + pointer.to)).to_be_bytes());
+        }
+        self.counts[Section::Authority as usize] += 1;
         true
     }
 

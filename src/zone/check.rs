@@ -37,7 +37,7 @@ pub fn zone(lines: Vec<Line>, file: &Path) -> Result<Zone, ZoneError> {
         add(names.entry(line.owner.clone()).or_default(), line)?;
     }
     // So that the same records make the same zone in whatever order they
-    // stand, and a question for ANY gets the simplest ones.
+    // stand.
     for sets in names.values_mut() {
         sets.sort_by_key(|set| set.rtype);
         sets.iter_mut().for_each(|set| set.rdata.sort());

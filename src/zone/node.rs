@@ -185,9 +185,22 @@ impl<'a> Records<'a> {
         Records(&[])
     }
 
-    /// The type of the first one.
-    pub fn first_type(&self) -> Option<RecordType> {
-        Record::first(self.0).map(|record| record.rtype())
+    /// Those of the type whose set is the shortest; of several the first.
+    pub fn shortest_set(&self) -> Records<'a> {
+        let (mut shortest, mut rest) = (Records(&[]), *self);
+        while let Some(first) = Record::first(rest.0) {
+            let set = rest.of(first.rtype());
+            rest = Records(&rest.0[set.0.len()..]);
+            if shortest.is_empty() || set.size() < shortest.size() {
+                shortest = set;
+            }
+        }
+        shortest
+    }
+
+    /// Octets in an answer.
+    fn size(&self) -> usize {
+        self.into_iter().map(|record| record.size()).sum()
     }
 }
 

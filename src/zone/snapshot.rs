@@ -11,11 +11,12 @@ use std::collections::BTreeMap;
 
 use std::sync::Arc;
 
+use super::negative::{self, Negative};
 use super::node::{self, Kind, Node, Place, Records, render};
 use super::table::{self, Entry, Spot, Table};
 use super::{Identity, Zone};
 use crate::model::{Addresses, Name, Serial};
-use crate::wire::{RecordType, u32_at};
+use crate::wire::RecordType;
 
 /// Records longer than this, in octets, are kept apart from their node: the
 /// names of a leaf are copied when one of them changes.
@@ -41,9 +42,8 @@ pub struct Snapshot {
 pub struct Served {
     /// The apex.
     pub origin: Name,
-    /// The SOA record of negative answers, its TTL the lesser of its own and
-    /// its last field (RFC 2308 §3).
-    pub negative: Box<[u8]>,
+    /// The SOA record of negative answers.
+    pub negative: Negative,
     /// When another zone of ours is right above.
     pub above: Option<Above>,
 }
@@ -92,7 +92,11 @@ impl Snapshot {
             enclosing.filter(|node| matches!(node.kind, Kind::Plain | Kind::Apex)).map(|node| {
                 Above { zone: node.zone, ds: ds.remove(origin).unwrap_or_default().into() }
             });
-        self.zones.push_back(Served { origin: origin.clone(), negative: Box::default(), above });
+        self.zones.push_back(Served {
+            origin: origin.clone(),
+            negative: Negative::default(),
+            above,
+        });
         self.put(Node::new(origin.wire(), number, Kind::Apex));
     }
 
@@ -133,10 +137,8 @@ impl Snapshot {
         let apex = self.node(zone.origin().wire()).expect("added before");
         let soa = apex.records.of(RecordType::SOA);
         let record = soa.into_iter().next().expect("a zone has its SOA");
-        let minimum = u32_at(record.rdata(), record.rdata().len() - 4).expect("checked when read");
-        let mut negative = Vec::new();
-        render(&mut negative, RecordType::SOA, record.ttl().min(minimum), record.rdata());
-        self.zones[number as usize].negative = negative.into();
+        let negative = Negative::new(zone.origin(), record);
+        self.zones[number as usize].negative = negative;
     }
 
     /// What a host answers from now on, in the zone that holds it. No
@@ -201,11 +203,11 @@ impl Snapshot {
             let start = records.len();
             records.extend_from_slice(record.rendered());
             if record.rtype() == RecordType::SOA {
-                write_serial(&mut records[start..], serial);
+                negative::write_serial(&mut records[start..], serial);
             }
         }
         self.put(node.with_records(origin.wire(), &records));
-        write_serial(&mut self.zones[number].negative, serial);
+        self.zones[number].negative.set_serial(serial);
     }
 
     /// Where a name stands if it exists: lower case, wire form.
@@ -416,10 +418,4 @@ pub fn parent_of(name: &[u8]) -> &[u8] {
 /// Whether the first label is `*`.
 pub fn is_wildcard(name: &[u8]) -> bool {
     name.starts_with(b"\x01*")
-}
-
-/// The serial is the first of the five numbers that end an SOA record.
-fn write_serial(record: &mut [u8], serial: Serial) {
-    let at = record.len() - 20;
-    record[at..at + 4].copy_from_slice(&serial.0.to_be_bytes());
 }
