@@ -144,7 +144,8 @@ impl Asked {
         let no_question = code == rcode::FORMERR && u16_at(request, 4) == Some(0);
         match options.cookie {
             _ if version > 0 => Next::Say(rcode::BADVERS, None),
-            Some(_) if no_question && !options.malformed => Next::Cookie,
+            _ if options.malformed => Next::Say(rcode::FORMERR, None),
+            Some(_) if no_question => Next::Cookie,
             _ => Next::Say(code, None),
         }
     }

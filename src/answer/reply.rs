@@ -287,11 +287,14 @@ pub fn longest(edns: Option<Edns>, meta: &Meta<'_>, verified: bool) -> usize {
     ours.min(client)
 }
 
-/// A response with the opcode and RD of the request, whose header stands at
-/// the front. AD, CD, RA and Z are clear: we neither validate nor recurse.
+/// A response with the opcode of the request, whose header stands at the front,
+/// and with the RD of a query: in other operations it is no flag (RFC 2136
+/// §2.2), or nobody knows whether it is one. AD, CD, RA and Z are clear: we
+/// neither validate nor recurse.
 fn write_flags(out: &mut [u8], rcode: u16) {
     let asked = u16_at(out, 2).unwrap_or(0);
     let opcode = asked & (15 << 11);
-    let flags = flag::QR | opcode | (asked & flag::RD) | (rcode & 15);
+    let copied = if opcode == 0 { flag::RD } else { 0 };
+    let flags = flag::QR | opcode | (asked & copied) | (rcode & 15);
     out[2..4].copy_from_slice(&flags.to_be_bytes());
 }

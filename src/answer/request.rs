@@ -86,6 +86,10 @@ impl Options {
             }
             at += usize::from(length);
         }
+        if options.malformed {
+            // Neither is one that is well formed believed.
+            options.cookie = None;
+        }
         (at == end).then_some(options)
     }
 }

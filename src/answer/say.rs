@@ -8,8 +8,16 @@ use crate::wire::{HEADER, Question, opcode, u16_at};
 /// Answers a request, which has at least a header, with a code and nothing
 /// else: its question (an UPDATE's zone) as it came, if it has one that can be
 /// read, and an OPT record if it has one, which says why (RFC 8914) if there
-/// is more to say. `out` is cleared first.
-pub fn say(request: &[u8], code: u16, why: Option<u16>, meta: &Meta<'_>, out: &mut Vec<u8>) {
+/// is more to say, and to who asks which server this is, if there is an `id`.
+/// `out` is cleared first.
+pub fn say(
+    request: &[u8],
+    code: u16,
+    why: Option<u16>,
+    meta: &Meta<'_>,
+    id: &Option<String>,
+    out: &mut Vec<u8>,
+) {
     out.clear();
     let one = u16_at(request, 4) == Some(1);
     let end = Question::read(request).filter(|_| one).map_or(HEADER, |question| question.end());
@@ -19,8 +27,7 @@ pub fn say(request: &[u8], code: u16, why: Option<u16>, meta: &Meta<'_>, out: &m
         let checked = edns.options.cookie().zip(meta.client).and_then(|(cookie, client)| {
             Some(client.cookies.check(request.get(cookie)?, client.address, client.now))
         });
-        // Which server it is, only questions are told.
-        reply.add_options(edns.options, checked, meta.idle, &None);
+        reply.add_options(edns.options, checked, meta.idle, id);
     }
     reply.fail(code, why);
     reply.clear_aa();

@@ -88,7 +88,7 @@ impl SlowHandler {
         let mut replies = Replies { limit: meta.max_size, signing: None, replies };
         let Ok(signature) = tsig::find(&message) else {
             tracing::debug!("a malformed message from {peer}");
-            return say_only(&message, rcode::FORMERR, &meta, &replies).await;
+            return self.say_only(&message, rcode::FORMERR, &meta, &replies).await;
         };
         let proof = match &signature {
             None => Proof::Unsigned,
@@ -103,11 +103,11 @@ impl SlowHandler {
         let grant = match proof {
             Proof::Unsigned => None,
             Proof::Malformed => {
-                return say_only(&request, rcode::FORMERR, &meta, &replies).await;
+                return self.say_only(&request, rcode::FORMERR, &meta, &replies).await;
             }
             Proof::Bad(error) => {
                 let mut reply = Vec::new();
-                say(&request, rcode::NOTAUTH, None, &meta, &mut reply);
+                say(&request, rcode::NOTAUTH, None, &meta, &None, &mut reply);
                 let tsig = signature.expect("there is one that is bad");
                 tracing::debug!("a bad signature by {} from {peer}: {error}", tsig.key);
                 if let Some(heard) = self.heard(&request, peer.ip(), rcode::NOTAUTH) {
@@ -126,7 +126,7 @@ impl SlowHandler {
                     heard.late(&grant, &tsig, seconds(heard.registry));
                 }
                 replies.sign_with(signer, &self.registry);
-                return say_only(&request, rcode::NOTAUTH, &meta, &replies).await;
+                return self.say_only(&request, rcode::NOTAUTH, &meta, &replies).await;
             }
             Proof::Key(grant, signer) => {
                 replies.sign_with(signer, &self.registry);
@@ -136,7 +136,7 @@ impl SlowHandler {
         match opcode_of(&request) {
             opcode::UPDATE => {
                 let rcode = self.update(&request, grant, peer.ip()).await;
-                say_only(&request, rcode, &meta, &replies).await;
+                self.say_only(&request, rcode, &meta, &replies).await;
             }
             opcode::QUERY => {
                 // A good signature says where the client is as well as a
@@ -162,8 +162,27 @@ impl SlowHandler {
     /// Says that what is asked for is not offered.
     async fn refuse(&self, request: &[u8], meta: &Meta<'_>, replies: &Replies) {
         let (rcode, why) = self.refusal(request);
+        self.say(request, rcode, why, meta, replies).await;
+    }
+
+    /// Answers with a code and nothing else.
+    async fn say_only(&self, request: &[u8], rcode: u16, meta: &Meta<'_>, replies: &Replies) {
+        let why = (rcode == rcode::REFUSED).then_some(extended::PROHIBITED);
+        self.say(request, rcode, why, meta, replies).await;
+    }
+
+    /// The same, and why.
+    async fn say(
+        &self,
+        request: &[u8],
+        rcode: u16,
+        why: Option<u16>,
+        meta: &Meta<'_>,
+        replies: &Replies,
+    ) {
         let mut reply = Vec::new();
-        say(request, rcode, why, meta, &mut reply);
+        let meta = Meta { max_size: replies.room(), ..*meta };
+        say(request, rcode, why, &meta, &self.snapshot.load().identity().id, &mut reply);
         let _ = replies.send(reply).await;
     }
 
@@ -263,12 +282,4 @@ impl Replies {
         let registry = registry.as_ref().expect("keys are the registry's").clone();
         self.signing = Some((Arc::new(Mutex::new(signer)), registry));
     }
-}
-
-/// Answers with a code and nothing else.
-async fn say_only(request: &[u8], rcode: u16, meta: &Meta<'_>, replies: &Replies) {
-    let mut reply = Vec::new();
-    let why = (rcode == rcode::REFUSED).then_some(extended::PROHIBITED);
-    say(request, rcode, why, meta, &mut reply);
-    let _ = replies.send(reply).await;
 }

@@ -14,10 +14,10 @@ impl SlowHandler {
         match extra_of_any(request) {
             // RFC 6891 §6.1.3.
             Extra::Edns(edns) if edns.version > 0 => return (rcode::BADVERS, None),
+            Extra::Edns(edns) if edns.options.malformed => return (rcode::FORMERR, None),
             _ if ![opcode::QUERY, opcode::NOTIFY].contains(&opcode) => {
                 return (rcode::NOTIMP, None);
             }
-            Extra::Edns(edns) if edns.options.malformed => return (rcode::FORMERR, None),
             Extra::None | Extra::Edns(_) => {}
             Extra::Signed | Extra::Malformed => return (rcode::FORMERR, None),
         }

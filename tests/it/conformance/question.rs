@@ -13,10 +13,15 @@
 //! | `qd=N` `an=N` `ns=N` `ar=N` | counts that are not true |
 //! | `cut=N` `trail=HEX` | the last octets left out, others behind the message |
 //! | `octets=HEX` | these octets alone, behind an id |
-//! | `tcp` `bytewise` `twice` `after-nothing` `half-closed` | over a stream: in one piece, octet by octet, two in one, behind a message of no octets, and nothing to follow |
+//! | `made=AGE[,WHAT]` | a cookie option by the secret that all share, AGE seconds old, right but for WHAT: `version`, `reserved` octets that are not 0, `elsewhere` (another address), `secret` |
+//! | `ercode=N` | the upper part of a response code in the OPT record |
+//! | `tcp` `bytewise` `after-nothing` `half-closed` | over a stream: in one piece, octet by octet, behind a message of no octets, and nothing to follow |
+//! | `times=N` `between` | the same so often in one go; between two plain questions |
 
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 
+use siphasher::sip::SipHasher24;
 use truename::wire::RecordType;
 
 /// How a message travels.
@@ -25,7 +30,6 @@ pub enum Way {
     Udp,
     Tcp,
     Octets,
-    Twice,
     AfterNothing,
     HalfClosed,
 }
@@ -33,9 +37,18 @@ pub enum Way {
 /// A question of the table.
 pub struct Question {
     way: Way,
+    times: u16,
+    /// Whether there are plain questions around it.
+    between: bool,
     /// Everything but the id.
     octets: Vec<u8>,
 }
+
+/// The most messages of a question.
+pub const MOST: u16 = 32;
+
+/// A question that everybody answers.
+const PLAIN: &[u8] = b"\0\0\0\x01\0\0\0\0\0\0\x03ns1\x07example\0\0\x01\0\x01";
 
 /// With ids.
 pub struct Asked {
@@ -46,8 +59,8 @@ pub struct Asked {
 impl Question {
     pub fn parse(text: &str, cookies: &BTreeMap<&str, Vec<u8>>) -> Question {
         let mut words = text.split_whitespace().peekable();
-        let mut message = Message::default();
-        let mut way = Way::Udp;
+        let (mut message, mut whole) = (Message::default(), None);
+        let (mut way, mut times, mut between) = (Way::Udp, 1, false);
         if words.peek().is_some_and(|word| !word.starts_with("octets=")) {
             let name = words.next().unwrap();
             if name != "-" {
@@ -59,25 +72,54 @@ impl Question {
             match word.split_once('=').unwrap_or((word, "")) {
                 ("tcp", _) => way = Way::Tcp,
                 ("bytewise", _) => way = Way::Octets,
-                ("twice", _) => way = Way::Twice,
+                ("times", count) => times = count.parse().unwrap(),
+                ("between", _) => between = true,
                 ("after-nothing", _) => way = Way::AfterNothing,
                 ("half-closed", _) => way = Way::HalfClosed,
-                ("octets", hex) => return Question { way, octets: octets(hex) },
+                ("octets", hex) => whole = Some(octets(hex)),
                 (word, value) => message.take(word, value, cookies),
             }
         }
-        Question { way, octets: message.octets() }
+        assert!(times + 2 <= MOST);
+        if way == Way::Udp && (times > 1 || between) {
+            way = Way::Tcp;
+        }
+        let octets = whole.unwrap_or_else(|| message.octets());
+        Question { way, times, between, octets }
     }
 
+    /// With ids from this one on, [`MOST`] at most.
     pub fn in_message(&self, id: u16) -> Asked {
-        let with = |id: u16| {
+        let around = self.between.then_some(PLAIN);
+        let own = std::iter::repeat_n(&self.octets[..], self.times.into());
+        let messages = around.into_iter().chain(own).chain(around).zip(id..);
+        let with = |(octets, id): (&[u8], u16)| {
             // What is shorter than an id is sent as it is.
-            let id = if self.octets.is_empty() { vec![] } else { id.to_be_bytes().to_vec() };
-            [id, self.octets.clone()].concat()
+            let id = if octets.is_empty() { vec![] } else { id.to_be_bytes().to_vec() };
+            [&id, octets].concat()
         };
-        let count = if self.way == Way::Twice { 2 } else { 1 };
-        Asked { way: self.way, messages: (0..count).map(|more| with(id + more)).collect() }
+        Asked { way: self.way, messages: messages.map(with).collect() }
     }
+}
+
+/// A cookie as RFC 9018 §4 has it made, for a client at 127.0.0.1.
+fn made(age: i64, but_for: Option<&str>) -> Vec<u8> {
+    assert!(but_for.is_none_or(|it| ["version", "reserved", "elsewhere", "secret"].contains(&it)));
+    let when = (super::wall_second() as i64 - age) as u32;
+    let mut secret = octets(super::IDENTITY.cookie_secret);
+    if but_for == Some("secret") {
+        secret[0] ^= 1;
+    }
+    let version = if but_for == Some("version") { 2 } else { 1 };
+    let reserved = if but_for == Some("reserved") { 7 } else { 0 };
+    let mut cookie = b"client's".to_vec();
+    cookie.extend([version, reserved, 0, 0]);
+    cookie.extend(when.to_be_bytes());
+    let mut hasher = SipHasher24::new_with_key(secret[..].try_into().unwrap());
+    hasher.write(&cookie);
+    hasher.write(&[127, 0, 0, if but_for == Some("elsewhere") { 2 } else { 1 }]);
+    cookie.extend(hasher.finish().to_le_bytes());
+    cookie
 }
 
 #[derive(Default)]
@@ -95,6 +137,7 @@ struct Message {
 struct Edns {
     name: Vec<u8>,
     size: u16,
+    code: u8,
     version: u8,
     flags: u16,
     options: Vec<u8>,
@@ -107,6 +150,7 @@ impl Message {
         self.edns.get_or_insert(Edns {
             name: vec![0],
             size: 1232,
+            code: 0,
             version: 0,
             flags: 0,
             options: vec![],
@@ -147,6 +191,7 @@ impl Message {
             "edns" if value.is_empty() => drop(self.edns()),
             "edns" => self.edns().size = number(),
             "version" => self.edns().version = value.parse().unwrap(),
+            "ercode" => self.edns().code = value.parse().unwrap(),
             "+do" => self.edns().flags |= 0x8000,
             "ednsflags" => self.edns().flags |= u16::from_str_radix(value, 16).unwrap(),
             "option" => {
@@ -159,6 +204,11 @@ impl Message {
             "cookie" => {
                 let given = cookies.get(value).cloned();
                 self.option(10, &given.unwrap_or_else(|| octets(value)));
+            }
+            "made" => {
+                let (age, but_for) = value.split_once(',').unzip();
+                let cookie = made(age.unwrap_or(value).parse().unwrap(), but_for);
+                self.option(10, &cookie);
             }
             "optname" => self.edns().name = wire(value),
             "opt" => self.edns().section = section_of(value),
@@ -192,7 +242,7 @@ impl Message {
             let mut opt = edns.name;
             opt.extend([0, 41]);
             opt.extend(edns.size.to_be_bytes());
-            opt.extend([0, edns.version]);
+            opt.extend([edns.code, edns.version]);
             opt.extend(edns.flags.to_be_bytes());
             opt.extend((edns.options.len() as u16).to_be_bytes());
             opt.extend(edns.options);

@@ -109,6 +109,13 @@ fn odd(question: &Asked, our: &Parts, their: &Parts) -> Option<&'static str> {
     let same_but_the_question = same_but(our, their, |their| their.echoed = our.echoed);
     match odd {
         _ if same_but_the_question && our.code != "noerror" => Some("question"),
+        "an opcode nobody has"
+            if same_but(our, their, |their| {
+                (their.echoed, their.header) = (our.echoed, their.header & !0x100);
+            }) =>
+        {
+            Some("RD")
+        }
         "octets behind the question" | "one octet behind the question" if our.code == "formerr" => {
             Some("rubbish")
         }
