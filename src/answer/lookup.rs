@@ -115,7 +115,18 @@ fn step<'s>(
         rtype => records.of(rtype),
     };
     if !asked.is_empty() {
-        if !reply.add(Section::Answer, wanted.at, asked) {
+        let added = match rtype {
+            RecordType::NS
+            | RecordType::SOA
+            | RecordType::PTR
+            | RecordType::MX
+            | RecordType::ANY => {
+                let origin = snapshot.zone(closest.zone).origin.wire();
+                reply.add_short(wanted.at, asked, wanted.ancestor(origin), origin)
+            }
+            _ => reply.add(Section::Answer, wanted.at, asked),
+        };
+        if !added {
             reply.truncate();
         }
         return Step::Done;
@@ -203,7 +214,7 @@ fn refer(snapshot: &Snapshot, below: Node<'_>, wanted: Wanted<'_>, reply: &mut R
             let target = record.rdata();
             let name_at = (at + record.size() - target.len()) as u16;
             at += record.size();
-            if is_within(target, cut.name) != in_domain || reply.is_truncated() {
+            if is_within(target, cut.name) != in_domain {
                 continue;
             }
             let Some(node) = snapshot.node(target).filter(|node| node.zone == cut.zone) else {
@@ -212,7 +223,10 @@ fn refer(snapshot: &Snapshot, below: Node<'_>, wanted: Wanted<'_>, reply: &mut R
             for rtype in [RecordType::A, RecordType::AAAA] {
                 let glue = node.records.of(rtype);
                 if !reply.add(Section::Additional, name_at, glue) && in_domain {
-                    reply.truncate();
+                    // Who is told to ask over TCP is told nothing else: it
+                    // would not use it (RFC 2181 §9).
+                    reply.take_back(start);
+                    return reply.truncate();
                 }
             }
         }

@@ -123,9 +123,11 @@ impl<'a> Reply<'a> {
         self.flags |= flag::TC;
     }
 
-    /// Whether [`Reply::truncate`] was called.
-    pub fn is_truncated(&self) -> bool {
-        self.flags & flag::TC != 0
+    /// Takes back the authority and additional sections, which start at `start`.
+    pub fn take_back(&mut self, start: usize) {
+        self.out.truncate(start);
+        self.counts[Section::Authority as usize] = 0;
+        self.counts[Section::Additional as usize] = 0;
     }
 
     /// Where the next record starts.
@@ -149,6 +151,48 @@ impl<'a> Reply<'a> {
             count += 1;
         }
         self.counts[section as usize] += count;
+        true
+    }
+
+    /// The same in the answer section, names in the data ending in a pointer
+    /// where they lie in the zone: its name is `origin` and stands at `apex`,
+    /// uncompressed.
+    #[cold]
+    pub fn add_short(
+        &mut self,
+        owner: u16,
+        records: Records<'_>,
+        apex: u16,
+        origin: &[u8],
+    ) -> bool {
+        let start = self.out.len();
+        let mut count = 0;
+        for record in records {
+            let data = record.rdata();
+            self.out.extend_from_slice(&(0xc000 | owner).to_be_bytes());
+            self.out.extend_from_slice(&record.rendered()[..record.rendered().len() - data.len()]);
+            let at = self.out.len();
+            let (before, names) = match record.rtype() {
+                RecordType::NS | RecordType::PTR => (0, 1),
+                RecordType::SOA => (0, 2),
+                RecordType::MX => (2, 1),
+                _ => (data.len(), 0),
+            };
+            let (before, mut rest) = data.split_at(before);
+            self.out.extend_from_slice(before);
+            for _ in 0..names {
+                rest = add_name(self.out, rest, apex, origin);
+            }
+            self.out.extend_from_slice(rest);
+            let length = (self.out.len() - at) as u16;
+            self.out[at - 2..at].copy_from_slice(&length.to_be_bytes());
+            if self.out.len() > self.limit {
+                self.out.truncate(start);
+                return false;
+            }
+            count += 1;
+        }
+        self.counts[Section::Answer as usize] += count;
         true
     }
 
@@ -246,6 +290,27 @@ impl<'a> Reply<'a> {
         self.out.extend((holds.len() as u16).to_be_bytes());
         self.out.extend_from_slice(holds);
     }
+}
+
+/// Appends the name that `data` begin with, a pointer to `apex` in place of
+/// `origin` at its end; what follows it.
+fn add_name<'d>(out: &mut Vec<u8>, data: &'d [u8], apex: u16, origin: &[u8]) -> &'d [u8] {
+    let mut rest = data;
+    loop {
+        // The root's pointer would be longer than the root.
+        if origin.len() > 1 && rest.starts_with(origin) {
+            out.extend_from_slice(&data[..data.len() - rest.len()]);
+            out.extend((0xc000 | apex).to_be_bytes());
+            return &rest[origin.len()..];
+        }
+        match usize::from(rest[0]) {
+            0 => break,
+            label => rest = &rest[1 + label..],
+        }
+    }
+    let (name, rest) = data.split_at(data.len() - rest.len() + 1);
+    out.extend_from_slice(name);
+    rest
 }
 
 /// An OPT record without options (RFC 6891 §6.1.2): root, type, our size, the

@@ -88,6 +88,41 @@ fn sizes_to_the_octet() {
     }
 }
 
+/// What stands in the message already is not written out again: an answer is
+/// worth as little as can be to somebody who asks in another's name.
+#[test]
+fn names_of_the_zone_end_in_a_pointer() {
+    let text = "@ 60 SOA ns1 hostmaster 1 1 1 1 1\n@ 60 NS ns1\n@ 60 NS ns.elsewhere.test.\n\
+        @ 60 MX 10 mail\n@ 60 MX 20 @\nns1 60 A 192.0.2.1\nmail 60 TXT \"a longer one\" \"and more\"\n\
+        mail 60 AAAA 2001:db8::1\nmail 60 PTR ns1\n";
+    let zone = Zone::parse(text, Path::new("dyn.example.zone")).unwrap();
+    let snapshot = Snapshot::new(&[(&zone, Serial(1))], Identity::default());
+    // Octets around a record's data.
+    let record = 12;
+    let soa = record + (4 + 2) + (11 + 2) + 20;
+    for (name, kind, octets) in [
+        ("dyn.example.", RecordType::NS, record + 4 + 2 + record + 19),
+        ("dyn.example.", RecordType::MX, record + 2 + 5 + 2 + record + 2 + 2),
+        ("dyn.example.", RecordType::SOA, soa),
+        ("dyn.example.", RecordType::ANY, 2 * record + 2 + 5 + 2 + 2 + 2),
+        ("mail.dyn.example.", RecordType::PTR, record + 4 + 2),
+        // The address: sets are compared by what they are written out.
+        ("mail.dyn.example.", RecordType::ANY, record + 16),
+        ("mail.dyn.example.", RecordType::MX, soa),
+        ("no.mail.dyn.example.", RecordType::A, soa),
+    ] {
+        let mut message = Message::new(4711, MessageType::Query, OpCode::Query);
+        message.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
+        let question = message.to_vec().unwrap();
+        let mut out = Vec::new();
+        assert_eq!(answer(&snapshot, &question, &Meta::UDP, &mut out), Verdict::Sent);
+        assert_eq!(out.len() - question.len(), octets, "{name} {kind}");
+        let answer = Message::from_vec(&out).unwrap();
+        let names = format!("{answer}");
+        assert!(!names.contains("dyn.example.dyn.example"), "{names}");
+    }
+}
+
 /// What a table's head says there is.
 #[derive(Default)]
 struct Setting {
