@@ -142,10 +142,13 @@ impl Core {
             State::new(key, settings.lease, settings.ttl)
         });
         let mut draft = Draft::new(&state, &Snapshot::default());
-        draft.serve_zones(zones, &settings, opened.restored || imported)?;
+        let outdated = opened.restored || imported;
+        draft.serve_zones(zones, &settings, outdated)?;
         settings.policies.set_name_servers(draft.state.name_servers());
         let mut writes = first;
-        if imported {
+        if outdated {
+            // In the group that raises the serials: a crash before it leaves
+            // the word for the next start.
             writes.push(Write::Delete(IMPORTED.into()));
         }
         writes.extend(draft.take_writes());

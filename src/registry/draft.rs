@@ -70,8 +70,9 @@ impl Draft {
             }
         }
         for origin in std::mem::take(&mut self.zones) {
-            if let Some(served) = self.state.zones.get(&origin) {
-                writes.push(rows::put_zone(&origin, &served.row));
+            let served = self.state.zones.get(&origin).map(|served| &served.row);
+            if let Some(row) = served.or_else(|| self.state.unserved.get(&origin)) {
+                writes.push(rows::put_zone(&origin, row));
             }
         }
         writes

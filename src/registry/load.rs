@@ -17,7 +17,8 @@ pub(super) struct Loaded {
     pub state: Option<State>,
     /// How long it was served.
     pub served: Served,
-    /// Whether it was filled from a dump since the last start.
+    /// Whether it was filled from a dump, or its journal was lost, and no
+    /// start has raised the serials since.
     pub imported: bool,
 }
 

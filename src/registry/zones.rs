@@ -21,6 +21,12 @@ const AFTER_A_LOSS: u32 = 1 << 20;
 /// Sentences shown when many hosts stand in the way of a zone file.
 const CONFLICTS_SHOWN: usize = 10;
 
+impl ZoneRow {
+    fn raise_after_a_loss(&mut self) {
+        self.serial = Serial(self.serial.0.wrapping_add(AFTER_A_LOSS));
+    }
+}
+
 impl State {
     /// The addresses of the name servers that lie in zones served here.
     pub(super) fn name_servers(&self) -> Vec<IpAddr> {
@@ -70,7 +76,7 @@ impl Draft {
                 row.serial = row.serial.next();
             }
             if restored {
-                row.serial = Serial(row.serial.0.wrapping_add(AFTER_A_LOSS));
+                row.raise_after_a_loss();
             }
             (row.digest, row.ttl) = (zone.digest(), settings.ttl);
             if known != Some(row) {
@@ -78,6 +84,13 @@ impl Draft {
                 self.touch_zone(&origin);
             }
             served.insert(origin, ServedZone { zone, row });
+        }
+        if restored {
+            // They may be served again, and this is said once.
+            for (origin, row) in &mut rows {
+                row.raise_after_a_loss();
+                self.touch_zone(origin);
+            }
         }
         let gone = rows.len();
         let count = served.len();

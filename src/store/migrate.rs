@@ -9,8 +9,10 @@ use super::pending::over;
 use super::start::{Failure, Kept, Unread, create, fill, open_whole, put, refuse_other_engines};
 use super::{Engine, StoreError, Write, dump};
 
-/// A row that an import leaves behind for the first start, which takes it
-/// away: as after a restore, serials must be raised.
+/// A row that stands in a store whose rows may be older than what was last
+/// published from them: an import and a restore leave it behind, and whoever
+/// raises the serials takes it away in the same group. Until then every start
+/// finds it, however many were cut short.
 pub const IMPORTED: &str = "meta/imported";
 
 /// Fills the store of a data directory from a dump and says how many rows it
@@ -28,7 +30,6 @@ pub fn import(engine: Engine, directory: &Path, dump: &Path) -> Result<u64, Stor
     fill(&*kept, dump::read(dump)?)?;
     same(&*kept, dump)?;
     let rows = kept.tally().rows;
-    // The dump may be older than what was last published from its store.
     put(&*kept, &[Write::Put(IMPORTED.into(), b"true".into())])?;
     let revision = kept.tally().revision;
     drop(kept);

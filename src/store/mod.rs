@@ -176,7 +176,9 @@ pub struct Opened {
     pub new: bool,
     /// Whether the rows come from the dump because the store itself was
     /// broken or gone, or its journal was: what was acknowledged last is lost,
-    /// so serials must be raised past whatever was published.
+    /// so serials must be raised past whatever was published. The row
+    /// [`IMPORTED`] says so too, to this start and to later ones, until it is
+    /// deleted.
     pub restored: bool,
     /// Loud words for the operator: the store was broken and the dump was
     /// taken, say.

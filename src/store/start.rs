@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::home::{Home, Ready};
 use super::journal::Journal;
 use super::journaled::{Journaled, replay};
+use super::migrate::IMPORTED;
 use super::pending::{Over, Pending};
 use super::room::Ballast;
 use super::tally::{Plan, Tally, plan};
@@ -123,7 +124,7 @@ pub fn open_reading<R: Reader>(
         Some(ready) => match open_whole(engine, &home, ready, new()) {
             Ok((whole, reader)) => {
                 restored = whole.lost.is_some();
-                (mend(whole, engine, &home, &mut warnings)?, Some(reader))
+                (mend(whole, engine, &home, ready, &mut warnings)?, Some(reader))
             }
             Err(Failure::Stop(error)) => return Err(error),
             Err(Failure::Torn(why)) => {
@@ -211,18 +212,27 @@ impl Whole {
 }
 
 /// A journal for a store that has none, or none any more: it goes on with what
-/// is whole.
+/// is whole. A crash at any moment leaves a store of which the next start says
+/// the same, or one with the row [`IMPORTED`].
 fn mend(
     mut whole: Whole,
     engine: Engine,
     home: &Home,
+    ready: Ready,
     warnings: &mut Vec<String>,
 ) -> Result<Whole, StoreError> {
     if let Some(why) = &whole.lost {
         replay(&*whole.kept, &mut whole.pending)?;
         whole.journal = None;
+        if ready.journal.is_none() {
+            // The next start is to miss the one that is set aside now.
+            home.set_ready(engine, Ready { journal: Some(0), ..ready })?;
+        }
         let aside = home.set_journal_aside(engine)?;
         let revision = whole.pending.revision;
+        // Not earlier: as a group more it would fill the gap in the journal.
+        put(&*whole.kept, &[Write::Put(IMPORTED.into(), b"true".into())])?;
+        whole.pending.revision = whole.kept.tally().revision;
         warnings.push(format!("THE JOURNAL IS BROKEN ({engine}: {why})."));
         if aside.exists() {
             warnings.push(format!("It was set aside as {}.", aside.display()));
@@ -352,6 +362,7 @@ fn fill_from_dump(
 ) -> Result<(), StoreError> {
     let path = home.path(dump::DUMP_FILE);
     let rows = fill(kept, dump::read(&path)?)?;
+    put(kept, &[Write::Put(IMPORTED.into(), b"true".into())])?;
     let written = std::fs::metadata(&path)
         .and_then(|m| m.modified())
         .ok()

@@ -5,6 +5,7 @@
 //! | line | what happens |
 //! |---|---|
 //! | `> zone` + indented lines | another zone file (the first: in place of the default) |
+//! | `> zone away`, `> zone back` | the last zone file is taken away; put back |
 //! | `> static TEXT` | a line more in the first zone file |
 //! | `> reload` | the zone files are read again |
 //! | `> account NAME [PASSWORD]` | a new account |
@@ -31,7 +32,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use truename::model::{Addresses, Cause, Grant, Holder, KeyId, Lease, May, Name, Protocol};
@@ -56,6 +57,8 @@ struct Play {
     tokens: HashMap<String, String>,
     keys: HashMap<String, KeyId>,
     default_zone: bool,
+    /// The zone file that was taken away.
+    away: Option<(PathBuf, String)>,
 }
 
 #[test]
@@ -94,6 +97,7 @@ fn play(script: &str, engine: Engine) -> String {
         tokens: HashMap::new(),
         keys: HashMap::new(),
         default_zone: true,
+        away: None,
     };
     let mut seen = String::new();
     let mut lines = script.lines().peekable();
@@ -213,6 +217,14 @@ impl Play {
             ("restart", []) => {
                 self.world.stop();
                 self.world.start().map(|()| String::new())
+            }
+            ("zone", ["away"]) => {
+                self.away = self.world.zones.lock().unwrap().pop();
+                Ok(String::new())
+            }
+            ("zone", ["back"]) => {
+                self.world.zones.lock().unwrap().extend(self.away.take());
+                Ok(String::new())
             }
             ("lose", ["store"]) => self.world.lose_store().map(|()| String::new()),
             ("move", ["house"]) => self.world.move_house().map(|()| String::new()),

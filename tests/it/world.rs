@@ -146,6 +146,8 @@ impl World {
     }
 
     /// The store is gone at the next start; the dump of the last stop is not.
+    /// Two starts that end as soon as the store is filled come before the one
+    /// that serves it.
     pub fn lose_store(&mut self) -> Result<(), String> {
         self.stop();
         let data = self.directory.path().join("data");
@@ -155,6 +157,9 @@ impl World {
                 std::fs::remove_file(data.join("redb")).unwrap();
                 std::fs::remove_file(data.join("redb.ready")).unwrap();
             }
+        }
+        for _ in 0..2 {
+            store::open(self.engine, &data).map_err(|error| error.to_string())?;
         }
         self.start()
     }

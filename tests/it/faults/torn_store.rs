@@ -21,6 +21,15 @@ fn rows(opened: &Opened) -> Vec<Row> {
     opened.store.rows("").collect::<Result<_, _>>().unwrap()
 }
 
+/// The rows of a store that was filled from the dump, but for the word that
+/// they are old, which is taken away as whoever raises the serials does.
+fn old_rows(opened: &Opened) -> Vec<Row> {
+    let said = rows(opened).into_iter().any(|(key, _)| key == store::IMPORTED);
+    assert!(said, "nothing tells the next start that these rows are old");
+    opened.store.commit(&[Write::Delete(store::IMPORTED.into())]).unwrap();
+    rows(opened)
+}
+
 /// A stopped store of 500 rows, with a dump of the first 400.
 fn kept(engine: Engine) -> (TempDir, Vec<Row>) {
     let directory = tempfile::tempdir().unwrap();
@@ -58,7 +67,7 @@ fn a_torn_store_starts_from_the_dump_with_loud_words() {
         fs::write(rows_file(engine, directory.path()), vec![0xa5; 100_000]).unwrap();
         let opened = store::open(engine, directory.path()).unwrap();
         assert!(opened.restored && !opened.new);
-        assert_eq!(rows(&opened), all[..400]);
+        assert_eq!(old_rows(&opened), all[..400]);
         let words = opened.warnings.join("\n");
         let aside = directory.path().join(format!("{engine}.broken-1"));
         for needed in ["THE STORE IS BROKEN", aside.to_str().unwrap(), "400 rows", "IS LOST"] {
@@ -82,6 +91,26 @@ fn a_torn_store_starts_from_the_dump_with_loud_words() {
     });
 }
 
+/// Every start that ends before the serials were raised leaves the word for
+/// the next one.
+#[test]
+fn that_the_rows_are_old_is_known_until_it_is_taken_away() {
+    each_engine(|engine| {
+        let (directory, all) = kept(engine);
+        fs::write(rows_file(engine, directory.path()), vec![0xa5; 100_000]).unwrap();
+        drop(store::open(engine, directory.path()).unwrap());
+        for _ in 0..2 {
+            let opened = store::open(engine, directory.path()).unwrap();
+            assert!(!opened.restored && opened.warnings.is_empty());
+            assert!(rows(&opened).contains(&(store::IMPORTED.into(), b"true".to_vec())));
+        }
+        let opened = store::open(engine, directory.path()).unwrap();
+        assert_eq!(old_rows(&opened), all[..400]);
+        drop(opened);
+        assert_eq!(rows(&store::open(engine, directory.path()).unwrap()), all[..400]);
+    });
+}
+
 #[test]
 fn a_store_that_is_gone_starts_from_the_dump_too() {
     each_engine(|engine| {
@@ -95,7 +124,7 @@ fn a_store_that_is_gone_starts_from_the_dump_too() {
         }
         let opened = store::open(engine, directory.path()).unwrap();
         assert!(opened.restored && !opened.new);
-        assert_eq!(rows(&opened), all[..400]);
+        assert_eq!(old_rows(&opened), all[..400]);
         assert!(opened.warnings[0].contains("THERE IS NO STORE"), "{:?}", opened.warnings);
     });
 }
@@ -129,7 +158,7 @@ fn a_torn_store_without_a_whole_dump_is_left_as_it_is() {
         fs::write(&dump_file, backup).unwrap();
         let opened = store::open(engine, directory.path()).unwrap();
         assert!(opened.restored);
-        assert_eq!(rows(&opened), all[..400]);
+        assert_eq!(old_rows(&opened), all[..400]);
     });
 }
 
@@ -162,7 +191,7 @@ fn damage_is_never_read_as_if_it_were_right() {
             fs::write(rows_file(engine, copy.path()), bytes).unwrap();
             let opened = store::open(engine, copy.path()).unwrap();
             if opened.restored {
-                assert_eq!(rows(&opened), all[..400]);
+                assert_eq!(old_rows(&opened), all[..400]);
                 assert!(!opened.warnings.is_empty());
                 noticed += 1;
             } else {
@@ -199,7 +228,7 @@ fn rows_that_vanished_are_noticed() {
         let opened = store::open(engine, directory.path()).unwrap();
         assert!(opened.restored);
         assert!(opened.warnings[0].contains("it has 499 rows"), "{:?}", opened.warnings);
-        assert_eq!(rows(&opened), all[..400]);
+        assert_eq!(old_rows(&opened), all[..400]);
     });
 }
 
