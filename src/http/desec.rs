@@ -9,7 +9,8 @@
 //! good 2001:db8::2
 //! ```
 //!
-//! Unlike at deSEC, what is not mentioned is left alone, and `nohost` comes
+//! All that is said in one request is written down together; each name has an
+//! outcome of its own. Unlike at deSEC, what is not mentioned is left alone, and `nohost` comes
 //! with 200 as to everybody else.
 
 use std::collections::HashMap;

@@ -180,14 +180,10 @@ async fn authenticate(shared: &Shared, asked: &Asked, source: IpAddr) -> Result<
 }
 
 async fn report(shared: &Shared, grant: &Grant, updates: &[Update]) -> Answer {
-    let mut outcomes = Vec::new();
-    for update in updates {
-        match shared.registry.update(grant.clone(), update).await {
-            Ok(more) => outcomes.extend(more),
-            Err(unavailable) => return Answer::Unavailable(unavailable),
-        }
+    match shared.registry.updates(grant.clone(), updates).await {
+        Ok(outcomes) => Answer::Outcomes(outcomes),
+        Err(unavailable) => Answer::Unavailable(unavailable),
     }
-    Answer::Outcomes(outcomes)
 }
 
 async fn edit(shared: &Shared, grant: Grant, edits: Edits) -> Answer {

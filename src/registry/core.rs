@@ -76,7 +76,8 @@ impl std::error::Error for Unavailable {}
 pub(super) enum Request {
     Update {
         grant: Grant,
-        update: Update,
+        /// In this order, all written down together.
+        updates: Vec<Update>,
         /// When a signed update says it was made; only a later one than any
         /// before by the key is taken.
         stamp: Option<u64>,
@@ -343,12 +344,14 @@ impl Core {
     ) -> Decided {
         let policies = &*self.settings.policies;
         match request {
-            Request::Update { grant, update, stamp, .. } => Decided::Update(match stamp {
-                Some(stamp) if !draft.stamp(grant, *stamp) => {
-                    vec![Outcome::Replayed; draft.state.meant(grant, &update.hosts).len()]
-                }
-                _ => draft.update(grant, update, policies, now, renewals),
-            }),
+            Request::Update { grant, updates, stamp, .. } => {
+                let replayed = stamp.is_some_and(|stamp| !draft.stamp(grant, stamp));
+                let outcomes = updates.iter().flat_map(|update| match replayed {
+                    true => vec![Outcome::Replayed; draft.state.meant(grant, &update.hosts).len()],
+                    false => draft.update(grant, update, policies, now, renewals),
+                });
+                Decided::Update(outcomes.collect())
+            }
             Request::Edit { grant, edits, .. } => {
                 Decided::Edit(draft.edit(Some(grant), edits, policies, now))
             }

@@ -48,6 +48,7 @@ mod sites;
 mod state;
 mod thread;
 mod turns;
+mod updates;
 mod view;
 mod zones;
 

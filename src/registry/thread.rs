@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use data_encoding::{BASE64, HEXLOWER};
 use tokio::sync::oneshot;
 
-use super::core::{Core, Published, Request, Unavailable};
+use super::core::{Core, Published, Request};
 use super::dumping::{Dump, write_dump};
 use super::heard::Heard;
 use super::load::{Loaded, Loading};
@@ -20,10 +20,9 @@ use super::passwords::Passwords;
 use super::secrets::{Purpose, hashed};
 use super::view;
 use super::{Command, CommandError, Reply, Settings, State};
-use crate::model::{Grant, Name, Now, Served};
+use crate::model::{Now, Served};
 use crate::recent::Recent;
 use crate::store::{self, Engine, Opened, Store};
-use crate::update::{Outcome, Update};
 use crate::zone::{Snapshot, Zone};
 
 /// Requests waiting to be decided; one more is answered `911`.
@@ -51,7 +50,7 @@ pub struct Registry(pub(super) Arc<Shared>);
 pub(super) struct Shared {
     pub(super) queue: SyncSender<Job>,
     pub(super) published: Published,
-    heard: Arc<Heard>,
+    pub(super) heard: Arc<Heard>,
     store: Arc<dyn Store>,
     pub(super) settings: Settings,
     pub(super) passwords: Passwords,
@@ -173,62 +172,6 @@ impl Registry {
     /// The last requests.
     pub fn recent(&self) -> &Recent {
         &self.0.recent
-    }
-
-    /// Applies an update: the outcome of each host, in the order asked, once
-    /// it is durable and visible. With [`crate::update::Hosts::Implied`] there
-    /// is one outcome ([`Outcome::NotAName`] when no single host is meant).
-    pub async fn update(&self, grant: Grant, update: &Update) -> Result<Vec<Outcome>, Unavailable> {
-        let Shared { queue, published, heard, settings, clock, pace, .. } = &*self.0;
-        let hosts = published.state.load().meant(&grant, &update.hosts);
-        let quick = heard.answer(published, &hosts, &grant, update, &settings.policies, clock);
-        if let Some(answer) = quick {
-            if answer.wake {
-                // A full queue keeps the thread awake.
-                let _ = queue.try_send(Job::TakeIn(None));
-            }
-            return Ok(answer.outcomes);
-        }
-        pace.may_change(update.source, hosts.iter().flatten(), clock())?;
-        let outcomes = self.queue_update(grant, update, &hosts, None).await?;
-        pace.moved(&hosts, &outcomes, clock());
-        Ok(outcomes)
-    }
-
-    /// The same for an update that its key signed as made at `stamp`, in
-    /// milliseconds since 1970: every outcome is [`Outcome::Replayed`] unless
-    /// that is later than in any signed update of the key before. It is on the
-    /// disk, whatever the outcome, before this returns.
-    pub async fn signed_update(
-        &self,
-        grant: Grant,
-        stamp: u64,
-        update: &Update,
-    ) -> Result<Vec<Outcome>, Unavailable> {
-        let Shared { published, clock, pace, .. } = &*self.0;
-        let hosts = published.state.load().meant(&grant, &update.hosts);
-        pace.may_change(update.source, hosts.iter().flatten(), clock())?;
-        let outcomes = self.queue_update(grant, update, &hosts, Some(stamp)).await?;
-        pace.moved(&hosts, &outcomes, clock());
-        Ok(outcomes)
-    }
-
-    async fn queue_update(
-        &self,
-        grant: Grant,
-        update: &Update,
-        hosts: &[Option<Name>],
-        stamp: Option<u64>,
-    ) -> Result<Vec<Outcome>, Unavailable> {
-        let Shared { queue, pace, .. } = &*self.0;
-        let begun = pace.begin()?;
-        let (reply, answer) = oneshot::channel();
-        let on_its_way = self.0.heard.queue(hosts);
-        let update = update.clone();
-        let job =
-            Job::Decide(Box::new(Request::Update { grant, update, stamp, reply, on_its_way }));
-        queue.try_send(job).map_err(|_| Unavailable::Overloaded)?;
-        pace.wait(begun, answer).await
     }
 
     /// The present moment, as the registry has it.

@@ -117,6 +117,55 @@ fn an_old_version_is_let_go_by_the_registry() {
     assert!(version.upgrade().is_none(), "nobody let it go");
 }
 
+/// What one request says of several names is on the disk as a whole or not at
+/// all, however its language spells them.
+#[test]
+fn names_of_one_request_are_written_down_together() {
+    let mut world = World::new(Engine::Redb, super::daemon::ZONE);
+    world.start().unwrap();
+    let ann: AccountName = "ann".parse().unwrap();
+    world.command(Command::AccountAdd { name: ann.clone(), password: None }).unwrap();
+    for host in ["one", "two", "three"] {
+        let settings = HostSettings { owner: Some(Some(ann.clone())), ..HostSettings::default() };
+        let name = format!("{host}.dyn.example.org").parse().unwrap();
+        world.command(Command::HostAdd { name, settings, key: false }).unwrap();
+    }
+    let key = Command::KeyAdd {
+        holder: Holder::Account(ann),
+        hosts: Vec::new(),
+        networks: Vec::new(),
+        label: String::new(),
+        may: May::default(),
+        ends: None,
+    };
+    let Ok(Reply::KeyAdded(key)) = world.command(key) else { panic!("no key") };
+    let token = format!("Token {}", key.token);
+    let ask = |target: &str| {
+        let headers = [("host", "update.dedyn.io"), ("authorization", token.as_str())];
+        let groups = world.groups.load(Ordering::SeqCst);
+        let whole = world.whole("GET", target, &headers, "", "203.0.113.9".parse().unwrap());
+        let body = whole.split_once("\n\n").unwrap().1.to_owned();
+        (body, world.groups.load(Ordering::SeqCst) - groups)
+    };
+    let many = |last: u8| {
+        format!(
+            "/?hostname=one.dyn.example.org&myipv4=192.0.2.{last}\
+             &myipv4:two.dyn.example.org=192.0.2.{last}&myipv6:three.dyn.example.org=2001:db8::{last}\
+             &myipv4:other.dyn.example.org=192.0.2.{last}"
+        )
+    };
+    let told = "good 192.0.2.1\ngood 192.0.2.1\ngood 2001:db8::1\nnohost\n";
+    assert_eq!(ask(&many(1)), (told.to_owned(), 1));
+    let told = told.replace("good", "nochg");
+    assert_eq!(ask(&many(1)), (told, 0));
+    // A full disk refuses all of it.
+    world.full.store(true, Ordering::SeqCst);
+    let (body, _) = ask(&many(2).replace("myipv4=192.0.2.2", "myipv4=192.0.2.1"));
+    assert_eq!(body, "911\n");
+    world.full.store(false, Ordering::SeqCst);
+    assert_eq!(ask(&many(1)).1, 0, "something of it was done");
+}
+
 /// Leases that end in the same second are written down in several groups, so
 /// that an update need not wait for all of them.
 #[test]
