@@ -73,7 +73,7 @@ fn run(args: Args) -> Result<Output, Failure> {
             return backup::migrate(&config, from.unwrap_or(config.engine), to, json);
         }
         Verb::Why(why) => return why::why(&global.data()?, why, json, clock::wall()),
-        Verb::Report(report) => return report.run(global.config.as_deref()),
+        Verb::Report(report) => return report.run(global.config.as_deref(), json),
         Verb::Completions { shell } => return Ok(Output::text(completions(shell))),
         Verb::Host(HostVerb::Show { host, client }) if client.settings.is_some() => {
             return settings(&global, host, client);

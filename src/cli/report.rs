@@ -73,7 +73,7 @@ pub struct Report {
     #[arg(long, value_name = "SPAN")]
     interval: Option<String>,
     /// Look once, report if there is something to report, and end; status 0:
-    /// the server has what is there now
+    /// the server has what is there now (with --json: what that is)
     #[arg(long)]
     once: bool,
     /// Report now, whatever was acknowledged or refused before
@@ -83,11 +83,17 @@ pub struct Report {
 
 impl Report {
     /// Does it; `file` is what `--config` gives.
-    pub fn run(self, file: Option<&Path>) -> Result<Output, Failure> {
+    pub fn run(self, file: Option<&Path>, json: bool) -> Result<Output, Failure> {
         let once = self.once;
+        if json && !once {
+            return Err(
+                "--json goes with --once: without it, what is reported stands in the log".into()
+            );
+        }
         let options = self.options(&file.map(ReportFile::load).transpose()?.unwrap_or_default())?;
         if once {
-            return Ok(Output::text(report::once(options)? + "\n"));
+            let standing = report::once(options)?;
+            return Output::of(&standing, json, || format!("{standing}\n"));
         }
         daemon::start_log();
         if !options.server.is_tls() && matches!(options.proof, Proof::Token { .. }) {

@@ -27,6 +27,7 @@ mod memory;
 mod plan;
 mod router;
 mod run;
+mod standing;
 mod talk;
 
 use std::fmt;
@@ -38,6 +39,7 @@ use std::time::Duration;
 pub use exchange::{Server, ServerError};
 pub use router::{Mapping, MappingError};
 pub use run::{daemon, once};
+pub use standing::Standing;
 
 use crate::model::{KeyId, Line, Name};
 use crate::signed::SharedSecret;

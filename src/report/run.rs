@@ -7,13 +7,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::find::{Found, Known, find};
 use super::kernel::News;
-use super::memory::Memory;
+use super::memory::{Acknowledged, Memory};
 use super::plan::{Plan, note, plan};
 use super::router::Open;
+use super::standing::Standing;
 use super::talk::{Talk, Verdict};
 use super::{Mapping, Options};
 use crate::clock;
-use crate::model::{Name, Timestamp};
+use crate::model::Timestamp;
 
 /// How long the kernel's news must pause until addresses are looked at: they
 /// come in flocks when a line is dialled.
@@ -30,14 +31,14 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// # Errors
 /// When the server has not acknowledged what is there now: a sentence that
 /// tells the owner what to do.
-pub fn once(options: Options) -> Result<String, String> {
+pub fn once(options: Options) -> Result<Standing, String> {
     runtime()?.block_on(async {
         let mut reporter = Reporter::new(options)?;
         reporter.map_ports().await;
         let done = reporter.round().await;
         match (done.result, reporter.port_trouble.join("; ")) {
             (result, trouble) if trouble.is_empty() => result,
-            (Ok(text), trouble) => Err(format!("{text}; but {trouble}")),
+            (Ok(standing), trouble) => Err(format!("{standing}; but {trouble}")),
             (Err(text), trouble) => Err(format!("{text}; {trouble}")),
         }
     })
@@ -80,12 +81,13 @@ async fn watch(options: Options) -> Result<(), String> {
         };
         // What is as it was is no news.
         let text = match &done.result {
-            Ok(text) | Err(text) => text.clone(),
+            Ok(standing) => standing.to_string(),
+            Err(text) => text.clone(),
         };
         if text != before {
             match &done.result {
-                Ok(text) => tracing::info!("{text}"),
-                Err(text) => tracing::warn!("{text}"),
+                Ok(_) => tracing::info!("{text}"),
+                Err(_) => tracing::warn!("{text}"),
             }
         }
         notify(&[NotifyState::Status(&text)]);
@@ -147,7 +149,7 @@ struct Port {
 
 /// What came of a look.
 struct Done {
-    result: Result<String, String>,
+    result: Result<Standing, String>,
     /// After how long there is something to do, whatever happens.
     pause: Duration,
 }
@@ -196,7 +198,7 @@ impl Reporter {
         let done = match planned {
             Plan::Nothing => Done { result: Err(nothing_found(&found)), pause: Duration::MAX },
             Plan::Content { until } => {
-                Done { result: Ok(self.standing("nothing changed")), pause: span(now, until) }
+                Done { result: Ok(self.standing(false, &found)), pause: span(now, until) }
             }
             Plan::Wait { until } => {
                 let why = self.memory.trouble.as_ref().map_or("", |trouble| &trouble.why);
@@ -210,7 +212,7 @@ impl Reporter {
                 note(&mut self.memory, &report, &verdict, now, chance());
                 let pause = self.memory.trouble.as_ref().map(|trouble| span(now, trouble.until));
                 let result = match verdict {
-                    Verdict::Accepted => Ok(self.standing("reported")),
+                    Verdict::Accepted => Ok(self.standing(true, &found)),
                     Verdict::Partly { why } => Err(why),
                     Verdict::Later { why, .. } | Verdict::Refused { why } => Err(match pause {
                         Some(pause) => format!("{why} (tried again in {})", words(pause)),
@@ -225,27 +227,14 @@ impl Reporter {
         {
             tracing::warn!("{}: {error}", self.options.memory.display());
         }
-        // What is half found is said, and so is what is not.
-        let result = match done.result {
-            Ok(text) if !found.notes.is_empty() => {
-                Ok(format!("{text} ({})", found.notes.join("; ")))
-            }
-            result => result,
-        };
-        Done { result, ..done }
+        done
     }
 
-    /// What the server has.
-    fn standing(&self, how: &str) -> String {
-        let said = self.memory.said;
-        let parts = [
-            said.v4.map(|v4| v4.to_string()),
-            said.v6.map(|v6| v6.to_string()),
-            said.prefix.map(|prefix| prefix.to_string()),
-        ];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
-        let hosts: Vec<String> = self.options.hosts.iter().map(Name::without_dot).collect();
-        format!("{}: {how}: {}", hosts.join(", "), parts.join(", "))
+    /// What the server has; what is half found is said, and so is what is not.
+    fn standing(&self, reported: bool, found: &Found) -> Standing {
+        let Acknowledged { v4, v6, prefix } = self.memory.said;
+        let (hosts, notes) = (self.options.hosts.clone(), found.notes.clone());
+        Standing { hosts, reported, v4, v6, prefix, notes }
     }
 
     /// Asks the router for each port whose time is half over.

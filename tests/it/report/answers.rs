@@ -54,6 +54,30 @@ fn what_is_sent() {
     assert!(sent.contains("\r\nhost: 127.0.0.1:"), "{sent}");
 }
 
+/// For programs, with `--json`: what the server has, or nothing and a sentence.
+#[test]
+fn what_programs_are_told() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\ngood 192.0.2.1\n";
+    let options = ["--json", "--v4", "192.0.2.1", "--v6", "none"];
+    let (said, _) = reports(answer, &options);
+    let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let expected = serde_json::json!({
+        "hosts": [HOST], "reported": true,
+        "v4": "192.0.2.1", "v6": null, "prefix": null, "notes": [],
+    });
+    assert_eq!(told, expected, "{said}");
+
+    let (said, _) = reports("HTTP/1.0 200 OK\r\n\r\nabuse", &options);
+    assert_eq!((said.status.code(), said.out.as_str()), (Some(1), ""), "{said}");
+    assert!(said.err.contains("it is blocked"), "{said}");
+
+    // Whoever watches reads the log.
+    let mut command: Command = with_us(env!("CARGO_BIN_EXE_truename"));
+    let refused = super::super::daemon::said(command.args(["report", "--json"]), "");
+    assert_eq!(refused.status.code(), Some(1), "{refused}");
+    assert!(refused.err.contains("--json goes with --once"), "{refused}");
+}
+
 #[test]
 fn what_may_be_answered() {
     let options = ["--v4", "192.0.2.1", "--v6", "none"];
