@@ -24,6 +24,32 @@
 //! next one, are what the engine has yet to be given. One that is missing
 //! before one that is there was acknowledged and is lost, and that is said
 //! loudly.
+//!
+//! What is promised, as long as the disk keeps what it said it has:
+//!
+//! - A group that was acknowledged is read by the next start, whenever the
+//!   process was killed or the power cut.
+//! - Nothing is read as it was not written: every record has its sum.
+//!
+//! And where the disk does not keep it (bits change, a block is gone):
+//!
+//! - A record that the engine holds is of no consequence.
+//! - Any other is missed loudly if something written later knows of it: the
+//!   record after it, for the next is written when this one is on the disk;
+//!   the revision at the last start or stop (`home.rs`); the length of the
+//!   file.
+//! - The very last record alone has nothing behind it, and one whose sum is
+//!   wrong is taken for one that was on its way: silently. That takes a crash
+//!   within a second of it, for after a second without another group the
+//!   engine is given what there is (`journaled.rs`), and damage to that very
+//!   record between the crash and the next start.
+//!
+//! Two ways to tell that one as well were looked at. A word behind each record
+//! that it was acknowledged must be durable itself to be of use after a power
+//! cut, which is the only time when records are torn: a second fdatasync a
+//! group, for half the throughput. Sums of parts of a record tell a torn one,
+//! of which each sector is the old or the new, from a damaged one only where
+//! what was there before is known too.
 
 use std::fs::{self, File};
 use std::io;
