@@ -13,6 +13,7 @@ use super::command::{Command, CommandError, Reply};
 use super::draft::Draft;
 use super::heard::{Heard, OnItsWay};
 use super::load::Loaded;
+use super::register;
 use super::renewal::Renewal;
 use super::rows;
 use super::secrets::TokenKey;
@@ -192,7 +193,8 @@ impl Core {
     /// When time asks for something next.
     pub fn deadline(&self) -> Served {
         let mut next = self.heartbeats_due.min(self.dump_due);
-        for due in [self.state.next_due(), self.state.ending.next()].into_iter().flatten() {
+        let State { ending, unused, .. } = &self.state;
+        for due in [self.state.next_due(), ending.next(), unused.next()].into_iter().flatten() {
             next = next.min(due);
         }
         next.max(self.patience)
@@ -223,6 +225,7 @@ impl Core {
     fn write_what_is_due(&mut self, now: Now) -> Result<(), StoreError> {
         self.lapse(now)?;
         self.forget_keys(now)?;
+        self.end_unused(now)?;
         if self.heartbeats_due <= now.served { self.write_heartbeats(now) } else { Ok(()) }
     }
 
@@ -269,6 +272,18 @@ impl Core {
         let mut draft = Draft::new(&self.state, &self.snapshot);
         forgotten.iter().for_each(|id| draft.remove_key(id));
         self.commit(draft)
+    }
+
+    /// Removes names that were registered and not used in time.
+    fn end_unused(&mut self, now: Now) -> Result<(), StoreError> {
+        if self.state.unused.next().is_none_or(|end| end > now.served) {
+            return Ok(());
+        }
+        let mut draft = Draft::new(&self.state, &self.snapshot);
+        let ended = draft.end_unused(now);
+        self.commit(draft)?;
+        register::tell_ended(&ended);
+        Ok(())
     }
 
     /// Writes renewals down: nobody waits for it. The clock goes with the

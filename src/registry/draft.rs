@@ -156,6 +156,7 @@ impl Draft {
             shown.publish(&shown_before, &mut self.snapshot);
             self.writes.push(rows::put_change(&change, host.changes));
             host.changes += 1;
+            self.used(&host.name);
         }
         self.hosts.insert(host.name.clone());
         self.state.put_host(&host);
@@ -172,6 +173,7 @@ impl Draft {
         self.writes.extend(slots.map(|slot| Write::Delete(rows::history_key(name, slot))));
         self.writes.push(Write::Delete(rows::host_key(name)));
         self.hosts.remove(name);
+        self.used(name);
         self.state.remove_host(name);
     }
 
@@ -280,6 +282,11 @@ impl Draft {
     pub fn remove_key(&mut self, id: &KeyId) {
         self.writes.push(Write::Delete(rows::key_key(id)));
         self.state.remove_key(id);
+    }
+
+    /// Takes note of a row ready to be written.
+    pub fn write(&mut self, write: Write) {
+        self.writes.push(write);
     }
 
     /// Takes note that a zone's row changed.

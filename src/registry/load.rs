@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::packing::{self, HeldHolder, HeldHost, HeldKey, Whose};
 use super::plain::{self, PlainHolder};
+use super::register;
 use super::rows::{self, ZoneRow};
 use super::secrets::TokenKey;
 use super::state::{State, part, second};
@@ -98,6 +99,9 @@ impl Reader for Loading {
             self.token_key = Some(rows::read_token_key(key, value)?);
         } else if key == rows::SERVED {
             self.served = rows::read_served(key, value)?;
+        } else if key.starts_with(register::ROWS) {
+            let (name, end) = register::read_row(key, value)?;
+            self.state.unused.insert(name, end);
         } else if key == IMPORTED {
             self.imported = true;
         }

@@ -216,18 +216,24 @@ impl Draft {
                 member.name.without_dot()
             ));
         }
+        let keys = self.drop_keys_of(name);
+        self.remove_host(name);
+        let name = name.without_dot();
+        Ok(Reply::Done(match keys {
+            0 => format!("the host {name} and its history are removed"),
+            1 => format!("the host {name}, its history and its key are removed"),
+            n => format!("the host {name}, its history and its {n} keys are removed"),
+        }))
+    }
+
+    /// Removes a host's own keys, and says how many there were.
+    pub(super) fn drop_keys_of(&mut self, name: &Name) -> usize {
         let keys: Vec<KeyId> =
             self.state.keys_of(&Holder::Host(name.clone())).map(|key| key.id).collect();
         for id in &keys {
             self.remove_key(id);
         }
-        self.remove_host(name);
-        let name = name.without_dot();
-        Ok(Reply::Done(match keys.len() {
-            0 => format!("the host {name} and its history are removed"),
-            1 => format!("the host {name}, its history and its key are removed"),
-            n => format!("the host {name}, its history and its {n} keys are removed"),
-        }))
+        keys.len()
     }
 
     fn add_account(&mut self, name: &AccountName, password: &Option<String>, now: Now) -> Done {

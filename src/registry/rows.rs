@@ -9,6 +9,7 @@
 //! | `host/NAME` | a host, its presence and its latest report |
 //! | `account/NAME` | an account |
 //! | `key/ID` | a key: the digest of its token, what it is limited to |
+//! | `registered/NAME` | of a name that somebody made for themselves and has not used yet: when it ends (`register.rs`) |
 //! | `history/NAME/NN` | one Change; a ring of [`HISTORY`] slots a host, numbered by the count of its changes |
 //!
 //! Values are JSON, so the text dump is these rows as they are: objects whose
@@ -233,11 +234,11 @@ struct AccountV1 {
     created: Timestamp,
 }
 
-fn json(value: &impl Serialize) -> Vec<u8> {
+pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("rows have text keys and finite numbers")
 }
 
-fn read<'a, T: Deserialize<'a>>(key: &str, value: &'a [u8]) -> Result<T, StoreError> {
+pub(super) fn read<'a, T: Deserialize<'a>>(key: &str, value: &'a [u8]) -> Result<T, StoreError> {
     serde_json::from_slice(value).map_err(|error| unreadable(key, &error.to_string()))
 }
 
@@ -273,7 +274,7 @@ fn unreadable(key: &str, why: &str) -> StoreError {
 }
 
 /// The name or number in a key, behind its prefix.
-fn named<T: std::str::FromStr>(key: &str, prefix: &str) -> Result<T, StoreError> {
+pub(super) fn named<T: std::str::FromStr>(key: &str, prefix: &str) -> Result<T, StoreError> {
     let name = key.strip_prefix(prefix).and_then(|name| name.parse().ok());
     name.ok_or_else(|| unreadable(key, "its key is no name"))
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 use super::packing::{self, HeldHolder, HeldHost, HeldKey, Whose};
+use super::register::Unused;
 use super::rotate::Ending;
 use super::rows::{self, ZoneRow};
 use super::secrets::TokenKey;
@@ -48,6 +49,8 @@ pub struct State {
     pub(super) passwords: usize,
     /// Keys that end.
     pub(super) ending: Ending,
+    /// Names registered and not used yet.
+    pub(super) unused: Unused,
     pub(super) present: usize,
     pub(super) token_key: TokenKey,
     pub(super) lease: Lease,
@@ -76,6 +79,7 @@ impl State {
             due: Pairs::default(),
             passwords: 0,
             ending: Ending::default(),
+            unused: Unused::default(),
             present: 0,
             token_key,
             lease,
@@ -108,7 +112,10 @@ impl State {
             .collect();
         zones.sort_by(|a, b| a.0.cmp(&b.0));
         let zones = zones.into_iter().map(|(_, write)| write);
-        let after = hosts.chain(keys).chain(meta).chain(zones);
+        let mut registered: Vec<(String, Write)> = self.unused.rows().collect();
+        registered.sort_by(|a, b| a.0.cmp(&b.0));
+        let registered = registered.into_iter().map(|(_, write)| write);
+        let after = hosts.chain(keys).chain(meta).chain(registered).chain(zones);
         accounts.filter_map(put).chain(history).chain(after.filter_map(put))
     }
 

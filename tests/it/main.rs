@@ -31,6 +31,7 @@ mod privilege;
 mod programs;
 mod promises;
 mod proxied;
+mod registered;
 mod report;
 mod reporters;
 mod scenarios;
