@@ -25,8 +25,11 @@ impl State {
         hosts.map(|host| host.name).collect()
     }
 
-    /// Whether the user logged in as names somebody or something else of
-    /// ours than the secret stands for. Placeholders contradict nothing.
+    /// Whether the user logged in as is another account than the secret
+    /// stands for. A host's name contradicts nothing, or members could tell
+    /// others' hosts from those that do not exist by logging in as them; it
+    /// is what an update means that names no host ([`State::meant`]). Neither
+    /// does a placeholder.
     pub(super) fn contradicts(&self, user: &str, grant: &Grant) -> bool {
         if let Ok(name) = user.parse::<AccountName>()
             && self.accounts.find(name.as_str().as_bytes()).is_some()
@@ -38,8 +41,7 @@ impl State {
                 }
             };
         }
-        let host = user.parse().ok().and_then(|name: Name| self.host(&name));
-        host.is_some_and(|host| !self.covers(grant, &host))
+        false
     }
 
     /// Whether a grant is good for this host.
@@ -74,11 +76,18 @@ impl State {
         first.filter(|_| covered.next().is_none())
     }
 
-    /// The hosts an update means; `None` is a text that is no name.
+    /// The hosts an update means; `None` is a text that is no name. Who logs
+    /// in as a name below a zone served here means that, whoever's it is, and
+    /// not the one host their key is good for.
     pub fn meant(&self, grant: &Grant, hosts: &Hosts) -> Vec<Option<Name>> {
         match hosts {
             Hosts::Listed(names) => names.clone(),
             Hosts::Implied(login) => {
+                let is_ours =
+                    |name: &&Name| self.zone_of(name).is_some_and(|(origin, _)| origin != *name);
+                if let Some(name) = login.as_ref().filter(is_ours) {
+                    return vec![Some(name.clone())];
+                }
                 let only = self.only_host(grant).map(|host| host.name);
                 vec![only.or_else(|| login.clone())]
             }

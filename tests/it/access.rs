@@ -13,8 +13,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use truename::http::Protocols;
 use truename::model::{Holder, KeyId, Lease, May, Name, RecordType};
-use truename::registry::{Command, HostSettings, Purpose, Reply, SiteSetting};
-use truename::signed::{SharedSecret, Update};
+use truename::registry::{
+    Command, Credential, HostSettings, ImportHost, NewKey, Purpose, Reply, SiteSetting,
+};
+use truename::signed::{AddressAnswer, SharedSecret, Update};
 use truename::update::{Edit, RecordChange, Said};
 
 use crate::update::message::{self, Message};
@@ -66,6 +68,8 @@ struct Role {
     target: &'static str,
     /// The name of a host that is not there, in the place of the target.
     twin: Option<&'static str>,
+    /// A user that is nobody's name, in the place of the one logged in as.
+    nobody: Option<&'static str>,
 }
 
 /// A way into the registry.
@@ -77,8 +81,15 @@ struct Route {
 }
 
 enum Request {
-    Http { method: &'static str, target: String, headers: Vec<(String, String)>, body: String },
+    Http {
+        method: &'static str,
+        target: String,
+        headers: Vec<(String, String)>,
+        body: String,
+    },
     Signed(KeyId, [u8; 32], String),
+    /// A question for the client's own address, signed by the server.
+    Question(KeyId, [u8; 32]),
     Dns(Option<(KeyId, [u8; 32])>, Vec<String>),
 }
 
@@ -134,6 +145,11 @@ const ROUTES: &[Route] = &[
             let path = format!("/nic/update?hostname={}&myip={MOVED}", full(target));
             who.sends(get(path, "ddns.example.org"))
         },
+    },
+    Route {
+        language: "dyndns2",
+        what: "no host",
+        request: |who, _| who.sends(get(format!("/nic/update?myip={MOVED}"), "ddns.example.org")),
     },
     Route {
         language: "dyndns2",
@@ -353,6 +369,22 @@ const ROUTES: &[Route] = &[
         },
     },
     Route {
+        language: "signed",
+        what: "question",
+        request: |who, _| {
+            let (id, _, secret) = who.key.clone()?;
+            Some(Request::Question(id, secret))
+        },
+    },
+    Route {
+        language: "acme-dns",
+        what: "register",
+        request: |who, target| {
+            let keys = [("x-api-user", who.user.clone()), ("x-api-key", who.secret.clone())];
+            post("/register", &keys, format!(r#"{{"subdomain":"{}"}}"#, full(target)))
+        },
+    },
+    Route {
         language: "DNS UPDATE",
         what: "A",
         request: |who, target| {
@@ -509,8 +541,49 @@ impl Stage {
                 None,
             ),
         ];
-        let role = |(words, who, target, twin)| Role { words, who, target, twin };
+        let role = |(words, who, target, twin)| Role { words, who, target, twin, nobody: None };
         self.roles = cast.into_iter().map(role).collect();
+        let as_owner = Who { user: "ann".into(), ..bob };
+        let (registered, imported) = (self.registered(), self.imported());
+        for (words, who, nobody) in [
+            ("another member's key, logged in as its owner", as_owner, Some("axn")),
+            ("the key of a name that somebody registered", registered, None),
+            ("the key of another host, from an import", imported, None),
+        ] {
+            let twin = Some("hxme");
+            self.roles.push(Role { words, who, target: "home", twin, nobody });
+        }
+    }
+
+    /// Whoever made a name by acme-dns's `/register`.
+    fn registered(&self) -> Who {
+        let register = Command::Register { zone: name("dyn.example"), networks: vec![], most: 9 };
+        let Ok(Reply::HostAdded { host, key: Some(key) }) = self.server.world.command(register)
+        else {
+            panic!("no name")
+        };
+        Who { user: host.host.name.without_dot(), ..self.who("", key) }
+    }
+
+    /// A host that came with its secret from another program.
+    fn imported(&self) -> Who {
+        let (host, secret) = (full("fax"), "brought-along".to_owned());
+        let imported = ImportHost {
+            name: name(&host),
+            owner: None,
+            credential: Credential::Secret(secret.clone()),
+            may: May::default(),
+            networks: vec![],
+            addresses: "192.0.2.1".parse().unwrap(),
+            ttl: None,
+            wildcard: false,
+            blocked: false,
+            label: "import".into(),
+        };
+        let import = Command::Import { hosts: vec![imported], dry_run: false, weak: false };
+        let Ok(Reply::Imported(done)) = self.server.world.command(import) else { panic!("none") };
+        assert!(done[0].remark.is_none(), "{:?}", done[0].remark);
+        Who { user: host, secret, key: None }
     }
 
     /// A key of a host or an account, within limits.
@@ -526,6 +599,12 @@ impl Stage {
         let (label, ends) = (String::new(), None::<Lease>);
         let command = Command::KeyAdd { holder: whose, hosts, networks, label, may, ends };
         let Ok(Reply::KeyAdded(new)) = world.command(command) else { panic!("no key") };
+        self.who(holder, new)
+    }
+
+    /// Who holds a key.
+    fn who(&self, user: &str, new: NewKey) -> Who {
+        let world = &self.server.world;
         let id = new.key.id;
         let secret = |purpose| {
             let Ok(Reply::Secret { secret, .. }) =
@@ -540,7 +619,7 @@ impl Stage {
             <[u8; 32]>::try_from(octets.unwrap()).unwrap()
         };
         let key = Some((id.clone(), secret(Purpose::Tsig), secret(Purpose::Signed)));
-        Who { user: holder.to_owned(), secret: new.token, key }
+        Who { user: user.to_owned(), secret: new.token, key }
     }
 
     /// Sends a request: what is shown of the answer, and all there is of it.
@@ -571,6 +650,19 @@ impl Stage {
                 let whole = whole.lines().filter(lasting).collect::<Vec<_>>().join("\n");
                 let said = whole.lines().rev().take(2).collect::<Vec<_>>();
                 (said.into_iter().rev().collect::<Vec<_>>().join("; "), whole)
+            }
+            Request::Question(key, secret) => {
+                let nonce = "0123456789abcdef";
+                let target = format!("/signed/address?key={key}&nonce={nonce}");
+                let (_, whole) = shown(&self.server.world.whole("GET", &target, &[], "", from));
+                let (head, body) = whole.split_once("\n\n").unwrap();
+                let (secret, nonce) = (SharedSecret::new(secret), nonce.parse().unwrap());
+                let said = match AddressAnswer::read(body.as_bytes(), &secret, &nonce) {
+                    Some(answer) => format!("address {}, rightly signed", answer.address),
+                    None => body.lines().next().unwrap_or_default().to_owned(),
+                };
+                let status = head.split_whitespace().next().unwrap();
+                (format!("{status} {said}"), format!("{head} {said}"))
             }
             Request::Dns(key, lines) => {
                 let mut message = Message { opcode: 5, id: 7, ..Message::default() };
@@ -655,10 +747,16 @@ const HEAD: &str = "\
 # For each role: the way, what is told, and which hosts are other ones afterwards
 # (`-`: none). Where it says `not told apart`, the same request was made for a
 # host that does not exist, and was answered with the same octets and headers,
-# after as many slow hashes. One is `TOLD APART`, and meant to be: who logs in with
-# a secret of their own as a host of somebody else's is not let in, so that a
-# mistaken user field moves nobody's host; a user field that names nobody is a
-# placeholder.
+# after as many slow hashes.
+#
+# Who logs in with a secret of their own as a host of somebody else's is let in as
+# themselves, as with any placeholder (`none`, an e-mail address, whatever a router
+# insists on); an update that names no host means the one logged in as, so that a
+# mistaken user field moves nobody's host. One role is `TOLD APART`: a member who
+# logs in with a key of their own as another member's account is not let in, and as
+# an account that does not exist is. No rule tells an account that might be from a
+# placeholder; and to let the former in would have updates that name no host move
+# the wrong one.
 #
 # Beside these ways there is the socket for commands, which is its owner's alone
 # (mode 0600 in a directory of mode 0700): import, export, history, `why`, keys
@@ -676,13 +774,13 @@ fn every_role_by_every_way() {
     let stage = Stage::new();
     let mut seen = HEAD.to_owned();
     for role in &stage.roles {
-        let Role { words, who, target, twin } = role;
+        let Role { words, who, target, twin, nobody } = role;
         writeln!(seen, "\n## {words}: {}\n", full(target)).unwrap();
         // A password that was right once is known, and costs no slow hash.
         // One that was wrong is known, too, for each user it was tried as.
         stage.send(who.sends(get("/nic/update?hostname=none".into(), "x")).unwrap());
         if let Some(twin) = twin {
-            let other = who.instead(target, twin);
+            let other = who.instead(target, twin, *nobody);
             stage.send(other.sends(get("/nic/update?hostname=none".into(), "x")).unwrap());
         }
         for route in ROUTES {
@@ -708,7 +806,7 @@ fn every_role_by_every_way() {
             );
             let mut apart = "";
             if let Some(twin) = twin {
-                let other = who.instead(target, twin);
+                let other = who.instead(target, twin, *nobody);
                 let slow = stage.server.world.registry().slow_checks();
                 let request = (route.request)(&other, twin).expect("the same way");
                 let (_, other) = stage.send(request);
@@ -727,6 +825,10 @@ fn every_role_by_every_way() {
                     .for_each(|(after, _)| stage.put_back(&after.0));
             }
             let told = told.replace(&who.secret_or_none(), "SECRET");
+            let told = match words.contains("registered") {
+                true => told.replace(&who.user, "NAME"),
+                false => told,
+            };
             let changed: Vec<String> = changed.iter().map(Name::without_dot).collect();
             let changed = if changed.is_empty() { "-".to_owned() } else { changed.join(" ") };
             let way = format!("{}, {}", route.language, route.what);
@@ -743,9 +845,10 @@ fn every_role_by_every_way() {
 
 impl Who {
     /// The same somebody, who names another host as their own, where they
-    /// named that one.
-    fn instead(&self, target: &str, twin: &str) -> Who {
+    /// named that one, or logs in as nobody of whom there is a trace.
+    fn instead(&self, target: &str, twin: &str, nobody: Option<&str>) -> Who {
         let user = if self.user == full(target) { full(twin) } else { self.user.clone() };
+        let user = nobody.map_or(user, str::to_owned);
         Who { user, ..self.clone() }
     }
 
