@@ -246,3 +246,114 @@ fn first_owner<'a>(name: &'a [u8], answer: &[u8]) -> &'a [u8] {
     let at = usize::from(owner & 0x3fff).checked_sub(HEADER);
     at.and_then(|at| name.get(at..)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    const AT: Moment = Moment { micros: 5_000_000, wall: 0 };
+
+    /// With so many of the same a second, and nothing sent beyond.
+    fn limits(same: u32) -> Limits {
+        let limit = RateLimit { same, all: 10 * same, slip: 0, ..RateLimit::default() };
+        Limits::new(&limit, Prefixes::default(), &[]).unwrap()
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    /// How many of so many errors are sent.
+    fn sent(limits: &Limits, count: u32, ip: IpAddr) -> u32 {
+        (0..count).map(|_| u32::from(limits.rule_error(ip, AT) == Ruling::Send)).sum()
+    }
+
+    /// A home has a /56, and all of its addresses.
+    #[test]
+    fn a_network_of_ipv6_is_one() {
+        let limits = limits(5);
+        assert_eq!(sent(&limits, 9, ip("2001:db8:0:1::1")), 5);
+        assert_eq!(sent(&limits, 9, ip("2001:db8:0:ff:9::9")), 0);
+        assert_eq!(sent(&limits, 9, ip("2001:db8:0:100::1")), 5);
+        // Those of IPv4 are none of them.
+        assert_eq!(sent(&limits, 9, ip("0.0.0.1")), 5);
+    }
+
+    /// What was said too often already is no part of all that is said: who is
+    /// flooded with one answer is told others.
+    #[test]
+    fn what_is_held_back_is_not_counted() {
+        let limits = limits(5);
+        assert_eq!(sent(&limits, 10_000, ip("192.0.2.1")), 5);
+        let network = limits.prefixes.network(ip("192.0.2.1"));
+        let all = limits.table.place((network, Subject::All));
+        let left = (0..100).filter(|_| limits.table.allow(all, limits.all, AT)).count();
+        assert_eq!(left, 45);
+    }
+
+    /// Whoever counts along cannot have the turns of others be those that are
+    /// dropped, or let through.
+    #[test]
+    fn nobody_arranges_whose_turn_it_is() {
+        let limit = RateLimit { same: 1, all: 1000, slip: 2, ..RateLimit::default() };
+        let limits = Limits::new(&limit, Prefixes::default(), &[]).unwrap();
+        let cut = |ip: IpAddr| u32::from(limits.rule_error(ip, AT) == Ruling::Cut);
+        let (attacker, victim) = (ip("192.0.2.1"), ip("198.51.100.1"));
+        let turns = (0..400).map(|_| (cut(attacker), cut(victim)));
+        let (attacker, victim) = turns.fold((0, 0), |(a, v), (one, other)| (a + one, v + other));
+        let about_half = 100..300;
+        assert!(about_half.contains(&attacker) && about_half.contains(&victim), "{victim}");
+    }
+
+    /// Ten thousand networks at a time are told apart, and remembered.
+    #[test]
+    fn there_is_room_for_a_crowd() {
+        let limits = limits(5);
+        let crowd = || (0..10_000u32).map(|n| IpAddr::from((0x0a00_0000 | n << 8).to_be_bytes()));
+        // Keys of a row may look alike, a few of so many do.
+        let told_less = crowd().filter(|&ip| sent(&limits, 5, ip) < 5).count();
+        assert!(told_less < 100, "{told_less} of 10,000 were taken for others");
+        let told_more = crowd().filter(|&ip| sent(&limits, 1, ip) > 0).count();
+        assert!(told_more < 100, "{told_more} of 10,000 were forgotten");
+        assert_eq!(KEYS * size_of::<u64>(), 512 << 10, "as the documentation says");
+    }
+
+    /// Whoever floods does not fill the log: a line a minute.
+    #[test]
+    fn the_log_is_told_once_a_minute() {
+        #[derive(Clone, Default)]
+        struct Lines(Arc<Mutex<Vec<u8>>>);
+        impl std::io::Write for Lines {
+            fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().extend(octets);
+                Ok(octets.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let lines = Lines::default();
+        let told = || {
+            let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+            text.matches("rate limit: 192.0.2.0/24 is asking too often").count()
+        };
+        let writer = lines.clone();
+        let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(log, || {
+            let limits = limits(1);
+            let at = |micros| Moment { micros, ..AT };
+            for micros in [0, 1, SILENCE - 1] {
+                (0..50).for_each(|_| {
+                    limits.rule_error(ip("192.0.2.1"), at(micros));
+                });
+            }
+            assert_eq!(told(), 1);
+            (0..50).for_each(|_| {
+                limits.rule_error(ip("192.0.2.1"), at(SILENCE + 1));
+            });
+            assert_eq!(told(), 2);
+        });
+    }
+}
