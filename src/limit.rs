@@ -20,10 +20,17 @@ use crate::prefetch::prefetch;
 /// Keys in a row of the table: what a cache line holds.
 const ROW: usize = 8;
 
-/// Bits of a place that hold the moment, in microseconds: more than a
-/// thousand years. The rest tells the keys of a row apart.
-const MOMENT_BITS: u32 = 46;
+/// Bits of a place that hold the moment, in microseconds. The rest tells the
+/// keys of a row apart: one in 2000 keys is taken for one of the eight of its
+/// row.
+const MOMENT_BITS: u32 = 50;
 const MOMENT: u64 = (1 << MOMENT_BITS) - 1;
+
+/// Time stands still from here on, in microseconds since the program started:
+/// a limit then says no for ever, where it would say yes for ever if a moment
+/// lost its foremost bits. What is above is for what a key owes, two years.
+const LAST: u64 = MOMENT - (1 << 46);
+const _: () = assert!(LAST > 30 * 366 * 86_400 * 1_000_000, "no program runs for 30 years");
 
 /// Bits that a place's number in its row takes.
 const NUMBER_BITS: u32 = ROW.ilog2();
@@ -96,8 +103,9 @@ impl Limiter {
     #[inline]
     pub fn allow(&self, place: Place, rate: Rate, now: Moment) -> bool {
         let (at, owed) = self.find(place);
-        let start = owed.max(now.micros);
-        let allowed = start - now.micros <= rate.interval * (rate.burst - 1);
+        let now = micros(now);
+        let start = owed.max(now);
+        let allowed = start - now <= rate.interval * (rate.burst - 1);
         if allowed {
             self.keep(place, at, start + rate.interval);
         }
@@ -107,22 +115,23 @@ impl Limiter {
     /// Whether the next [`Limiter::allow`] would say yes; counts nothing.
     pub fn would_allow(&self, place: Place, rate: Rate, now: Moment) -> bool {
         let (_, owed) = self.find(place);
-        owed.saturating_sub(now.micros) <= rate.interval * (rate.burst - 1)
+        owed.saturating_sub(micros(now)) <= rate.interval * (rate.burst - 1)
     }
 
     /// How many of those counted for a key it has not paid for yet, by this
     /// rate; counts nothing.
     pub fn had(&self, place: Place, rate: Rate, now: Moment) -> u64 {
         let (_, owed) = self.find(place);
-        owed.saturating_sub(now.micros).div_ceil(rate.interval)
+        owed.saturating_sub(micros(now)).div_ceil(rate.interval)
     }
 
     /// Counts one more for a key whatever it has had, up to one more than
     /// `rate` allows: for what is known only after it has happened.
     pub fn count(&self, place: Place, rate: Rate, now: Moment) {
         let (at, owed) = self.find(place);
-        let most = now.micros + rate.interval * rate.burst;
-        self.keep(place, at, (owed.max(now.micros) + rate.interval).min(most));
+        let now = micros(now);
+        let most = now + rate.interval * rate.burst;
+        self.keep(place, at, (owed.max(now) + rate.interval).min(most));
     }
 
     /// Forgets what a key has had.
@@ -157,14 +166,20 @@ impl Limiter {
 
     #[inline]
     fn keep(&self, place: Place, at: usize, owed: u64) {
-        let owed = owed & MOMENT;
+        let owed = owed.min(MOMENT);
         self.rows[place.row].0[at].store(place.tag << MOMENT_BITS | owed, Ordering::Relaxed);
     }
 }
 
+/// The moment as it is kept.
+#[inline]
+fn micros(now: Moment) -> u64 {
+    now.micros.min(LAST)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Limiter, Rate};
+    use super::{Limiter, MOMENT_BITS, Rate};
     use crate::model::Moment;
 
     fn at(micros: u64) -> Moment {
@@ -205,6 +220,38 @@ mod tests {
         assert!(limiter.would_allow(place, rate, at(60_000_000)));
         limiter.forgive(place);
         assert!(limiter.would_allow(place, rate, at(0)));
+    }
+
+    #[test]
+    fn as_well_after_years() {
+        const YEAR: u64 = 365 * 86_400_000_000;
+        for start in [1 << 45, 1 << 46, 3 << 46, YEAR * 30] {
+            let limiter = Limiter::new(100);
+            let (place, other) = (limiter.place("ann"), limiter.place("ben"));
+            let rate = Rate::new(2, 1, 3);
+            let had = |micros: u64| limiter.allow(place, rate, at(start + micros));
+            assert!(had(0) && had(0) && had(0), "{start}");
+            assert!(!had(0) && had(500_000) && !had(500_000), "{start}");
+            for _ in 0..3 {
+                limiter.count(other, rate, at(start));
+            }
+            assert!(!limiter.would_allow(other, rate, at(start)), "{start}");
+            assert_eq!(limiter.had(other, rate, at(start)), 3, "{start}");
+        }
+    }
+
+    /// Where time cannot be counted any more, a limit does not become none.
+    #[test]
+    fn nobody_has_more_than_a_burst_at_the_end_of_time() {
+        for start in [1 << MOMENT_BITS, 1 << 60, u64::MAX - 2_000_000_000] {
+            let limiter = Limiter::new(100);
+            let place = limiter.place("ann");
+            let rate = Rate::new(2, 1, 3);
+            let allowed = (0..100).filter(|n| limiter.allow(place, rate, at(start + n))).count();
+            assert_eq!(allowed, 3, "{start}");
+            limiter.count(place, rate, at(start));
+            assert!(!limiter.would_allow(place, rate, at(start)), "{start}");
+        }
     }
 
     #[test]

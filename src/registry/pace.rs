@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::Unavailable;
 use crate::limit::{Limiter, Rate};
-use crate::model::{Moment, Name, Now, is_this_machine};
+use crate::model::{Moment, Name, Now, Served, is_this_machine};
 use crate::update::Outcome;
 
 /// How long an update may wait: half of what the hastiest client does
@@ -30,18 +30,20 @@ pub(super) struct Pace {
     /// One more than the round in which somebody lost patience.
     stuck: AtomicU64,
     changes: Option<(Limiter, Rate)>,
+    began: Served,
     patience: Duration,
 }
 
 impl Pace {
     /// With so many changes of one host in an hour; `None`: as many as there
-    /// are.
-    pub fn new(changes: Option<u32>) -> Pace {
+    /// are. `began`: when this process did.
+    pub fn new(changes: Option<u32>, began: Served) -> Pace {
         let limited = |count| (Limiter::new(HOSTS), Rate::new(count, 3600, count));
         Pace {
             rounds: AtomicU64::new(0),
             stuck: AtomicU64::new(0),
             changes: changes.map(limited),
+            began,
             patience: PATIENCE,
         }
     }
@@ -96,7 +98,7 @@ impl Pace {
     ) -> Result<(), Unavailable> {
         let limited = self.changes.as_ref().filter(|_| !is_this_machine(source));
         let Some((limiter, rate)) = limited else { return Ok(()) };
-        let now = moment(now);
+        let now = moment(now, self.began);
         match hosts.all(|host| limiter.would_allow(limiter.place(host), *rate, now)) {
             true => Ok(()),
             false => Err(Unavailable::TooOften),
@@ -115,16 +117,18 @@ impl Pace {
     /// Counts a change of each of these hosts.
     pub fn changed<'a>(&self, hosts: impl Iterator<Item = &'a Name>, now: Now) {
         let Some((limiter, rate)) = &self.changes else { return };
-        let now = moment(now);
+        let now = moment(now, self.began);
         hosts.for_each(|host| limiter.count(limiter.place(host), *rate, now));
     }
 }
 
 /// The registry counts in whole seconds: what it allows is told by the minute
-/// and by the hour.
-pub(super) fn moment(now: Now) -> Moment {
+/// and by the hour. `began`: when this process did, as what is counted lives no
+/// longer.
+pub(super) fn moment(now: Now, began: Served) -> Moment {
+    let seconds = now.served.since(began).as_secs();
     Moment {
-        micros: now.served.0.saturating_mul(1_000_000),
+        micros: seconds.saturating_mul(1_000_000),
         wall: u32::try_from(now.wall.0).unwrap_or_default(),
     }
 }
@@ -132,10 +136,10 @@ pub(super) fn moment(now: Now) -> Moment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Served, Timestamp};
+    use crate::model::Timestamp;
 
     fn hasty() -> Pace {
-        Pace { patience: Duration::from_millis(20), ..Pace::new(None) }
+        Pace { patience: Duration::from_millis(20), ..Pace::new(None, Served(0)) }
     }
 
     #[tokio::test]
@@ -166,7 +170,7 @@ mod tests {
 
     #[test]
     fn so_many_changes_of_a_host_in_an_hour() {
-        let pace = Pace::new(Some(3));
+        let pace = Pace::new(Some(3), Served(10));
         let source = "192.0.2.1".parse().unwrap();
         let (home, cam): (Name, Name) =
             ("home.example".parse().unwrap(), "cam.example".parse().unwrap());

@@ -51,6 +51,7 @@ pub(super) struct Passwords {
     /// Slow hashes so far.
     done: AtomicU64,
     clock: Arc<Clock>,
+    began: Served,
 }
 
 /// What a password check says.
@@ -99,6 +100,7 @@ impl Passwords {
             turns: Turns::new(guesses, clock.clone()),
             told: Limiter::new(TOLD as usize),
             done: AtomicU64::new(0),
+            began: clock().served,
             clock,
         }
     }
@@ -306,7 +308,7 @@ impl Passwords {
 
     /// Whether a word should be said of refused logins from there.
     fn is_news(&self, source: IpAddr) -> bool {
-        let now = moment((self.clock)());
+        let now = moment((self.clock)(), self.began);
         let (all, own) = (self.told.place("all"), self.told.place(household(source)));
         self.told.would_allow(all, Rate::new(TOLD, 3600, TOLD), now)
             && self.told.allow(own, Rate::new(1, 3600, 1), now)

@@ -26,7 +26,7 @@ use tokio::time::{sleep, timeout};
 use super::pace::{PATIENCE, moment};
 use super::thread::Clock;
 use crate::limit::{Limiter, Place, Rate};
-use crate::model::Moment;
+use crate::model::{Moment, Served};
 
 /// Checks that wait at a time.
 const WAITING: usize = 32;
@@ -55,6 +55,7 @@ struct Shared {
     /// How often networks asked for a turn.
     asked: Limiter,
     clock: Arc<Clock>,
+    began: Served,
     patience: Duration,
 }
 
@@ -97,6 +98,7 @@ impl Turns {
             guesses: Rate::new(guesses, 60, guesses),
             guessed: Limiter::new(KEYS),
             asked: Limiter::new(KEYS),
+            began: clock().served,
             clock,
             patience,
         }))
@@ -187,7 +189,7 @@ impl Turns {
     }
 
     fn now(&self) -> Moment {
-        moment((self.0.clock)())
+        moment((self.0.clock)(), self.0.began)
     }
 }
 
@@ -201,7 +203,7 @@ impl Drop for Turn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Now, Served, Timestamp};
+    use crate::model::{Now, Timestamp};
     use std::sync::atomic::{AtomicU64, Ordering};
 
     fn turns() -> (Turns, Arc<AtomicU64>) {
