@@ -148,14 +148,23 @@ impl Home {
         match fs::read_to_string(&path) {
             Ok(text) => match Ready::parse(&text) {
                 Some(ready) => Ok(Some(ready)),
-                None => Err(StoreError::Broken(format!(
-                    "{} is damaged: it should read `revision` and a number; put `revision 0` there to go on",
-                    path.display()
-                ))),
+                None => Err(self.damaged_ready(engine, &path)),
             },
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(trouble("cannot read", &path, &e)),
         }
+    }
+
+    /// Without the second line what stands in the journal would not count.
+    fn damaged_ready(&self, engine: Engine, path: &Path) -> StoreError {
+        let journal = match fs::metadata(self.journal_file(engine)) {
+            Ok(journal) => format!(", and `journal {}` in a second line,", journal.len()),
+            Err(_) => String::new(),
+        };
+        StoreError::Broken(format!(
+            "{} is damaged: it should read `revision` and a number; put `revision 0`{journal} there to go on",
+            path.display()
+        ))
     }
 
     /// Writes that down.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::home::{Home, Ready};
 use super::pending::over;
-use super::start::{Failure, Kept, Unread, create, fill, open_whole, put, refuse_other_engines};
+use super::start::{
+    Failure, Kept, Unread, create, fill, open_whole, put, refuse_old_journal, refuse_other_engines,
+};
 use super::{Engine, StoreError, Write, dump};
 
 /// A row that stands in a store whose rows may be older than what was last
@@ -21,8 +23,9 @@ pub fn import(engine: Engine, directory: &Path, dump: &Path) -> Result<u64, Stor
     let home = Arc::new(Home::claim(directory)?);
     if home.ready(engine)?.is_some() {
         return Err(StoreError::Broken(format!(
-            "{} has a store already, and an import replaces nothing; give an empty data directory, or rename {engine} there away",
-            directory.display()
+            "{} has a store already, and an import replaces nothing; give an empty data directory, or rename {engine} there away{}",
+            directory.display(),
+            if engine == Engine::Redb { ", with redb.ready and redb.journal" } else { "" },
         )));
     }
     refuse_other_engines(&home, engine, false)?;
@@ -33,6 +36,7 @@ pub fn import(engine: Engine, directory: &Path, dump: &Path) -> Result<u64, Stor
     put(&*kept, &[Write::Put(IMPORTED.into(), b"true".into())])?;
     let revision = kept.tally().revision;
     drop(kept);
+    refuse_old_journal(&home, engine)?;
     home.set_ready(engine, Ready { revision, journal: None })?;
     Ok(rows)
 }
@@ -84,6 +88,7 @@ pub fn migrate(directory: &Path, from: Engine, to: Engine) -> Result<Migrated, S
     same(&*new, &dump_file)?;
     let tally = new.tally();
     drop(new);
+    refuse_old_journal(&home, to)?;
     home.set_ready(to, Ready { revision: tally.revision, journal: None })?;
     let old = home.set_aside(from, "migrated")?;
     Ok(Migrated { rows: tally.rows, old })

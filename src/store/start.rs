@@ -157,6 +157,9 @@ pub struct Whole {
     /// `None`: there is none, or there was no room for it.
     journal: Option<Journal>,
     pub pending: Pending,
+    /// Groups stand in the journal that are not of this store: they came after
+    /// its last stop.
+    strange: bool,
     /// Why groups that were acknowledged may be missing, if they may.
     pub lost: Option<String>,
 }
@@ -164,15 +167,10 @@ pub struct Whole {
 impl Whole {
     /// A store that was just made.
     fn new(kept: Box<dyn Kept>, engine: Engine, home: &Home) -> Result<Whole, StoreError> {
-        if let Some(journal) = Journal::find(home, engine)?
-            && !journal.records(0)?.is_empty()
-        {
-            // Of a store that somebody has taken away.
-            home.set_journal_aside(engine)?;
-        }
+        refuse_old_journal(home, engine)?;
         let journal = Journal::make(home, engine)?;
         let pending = Pending::new(journal.as_ref(), kept.tally().revision, Vec::new());
-        Ok(Whole { kept, journal, pending, lost: None })
+        Ok(Whole { kept, journal, pending, strange: false, lost: None })
     }
 
     /// A store that was there, with what stands in its journal.
@@ -185,6 +183,14 @@ impl Whole {
         let held = kept.tally().revision;
         let journal = Journal::find(home, engine)?;
         let mut records = journal.as_ref().map_or(Ok(Vec::new()), |found| found.records(held))?;
+        let found = records.len();
+        if ready.journal.is_none() {
+            // A stop left nothing there that the engine had not, and whatever
+            // starts a store says so before it writes there. An engine that
+            // lost its last groups all the same finds them up to the stop.
+            records.retain(|record| record.revision <= ready.revision);
+        }
+        let strange = records.len() < found;
         let together = (held + 1..).zip(&records).take_while(|(n, r)| *n == r.revision).count();
         let last = held + together as u64;
         let length = journal.as_ref().map(Journal::size);
@@ -207,7 +213,17 @@ impl Whole {
         records.truncate(together);
         let journal = journal.filter(Journal::is_whole);
         let pending = Pending::new(journal.as_ref(), held, records);
-        Ok(Whole { kept, journal, pending, lost })
+        Ok(Whole { kept, journal, pending, strange, lost })
+    }
+}
+
+/// Sets the journal aside of a store that somebody has taken away.
+pub fn refuse_old_journal(home: &Home, engine: Engine) -> Result<(), StoreError> {
+    match Journal::find(home, engine)? {
+        Some(journal) if !journal.records(0)?.is_empty() => {
+            home.set_journal_aside(engine).map(drop)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -239,6 +255,15 @@ fn mend(
         }
         warnings.push(format!(
             "This start uses what is whole, up to group {revision}: WHAT WAS REPORTED AFTER IT IS LOST until the hosts report again."
+        ));
+    } else if whole.strange {
+        replay(&*whole.kept, &mut whole.pending)?;
+        whole.journal = None;
+        let aside = home.set_journal_aside(engine)?;
+        warnings.push(format!(
+            "THE JOURNAL of {engine} is another store's: what stands in it came after the last stop of this one, at group {}. It was set aside as {} and is not used.",
+            ready.revision,
+            aside.display()
         ));
     }
     if whole.journal.is_none() {
@@ -345,7 +370,7 @@ fn restore(
             "the store of {engine} in {} is broken ({why}), and there is no dump to start from ({error}); put a backup of {} there, or, to start with nothing, rename {engine} away{}",
             home.directory().display(),
             dump_file.display(),
-            if engine == Engine::Redb { " together with redb.ready" } else { "" },
+            if engine == Engine::Redb { " together with redb.ready and redb.journal" } else { "" },
         )));
     }
     let aside = home.set_aside(engine, "broken")?;

@@ -41,7 +41,10 @@ each_engine! {
     damage_is_never_read_as_if_it_were_right
     the_last_record_is_soon_of_no_consequence
     after_a_stop_the_journal_is_of_no_consequence
+    after_a_stop_the_journal_heals_what_the_engine_lost
+    what_came_after_the_last_stop_is_of_another_store
     a_journal_of_a_store_that_was_taken_away_is_not_read
+    a_store_filled_from_a_dump_has_no_journal_of_another
     a_store_without_a_journal_gets_one
     a_small_journal_goes_round_and_round
     who_reads_meanwhile_sees_what_was_acknowledged
@@ -242,9 +245,9 @@ fn a_record_lost_before_others_is_told_loudly(engine: Engine) {
     // Nothing at all of it can be used.
     loud(engine, groups(0).path(), "a=1 b=2", "group 3 is missing in it, and group 4 is there");
 
-    // Where a stop said that the journal is of no consequence, too.
+    // Where a stop said that the engine has them all, too.
     let directory = groups(1);
-    fs::write(ready(engine, directory.path()), "revision 2\n").unwrap();
+    fs::write(ready(engine, directory.path()), "revision 6\n").unwrap();
     loud(engine, directory.path(), "a=1 b=2 c=3", why);
 
     // And whoever wants to migrate is told to look at it first.
@@ -365,6 +368,63 @@ fn after_a_stop_the_journal_is_of_no_consequence(engine: Engine) {
     // A copy that was made without it, say.
     fs::remove_file(journal(engine, directory.path())).unwrap();
     goes_on_with(engine, directory.path(), "a=1");
+}
+
+/// What a stop knew to be in the engine is there, and if the engine has lost
+/// it since, in the journal.
+fn after_a_stop_the_journal_heals_what_the_engine_lost(engine: Engine) {
+    let records = [record(3, &[("b", Some("3"))]), record(4, &[("c", Some("4"))])];
+    let directory = killed(engine, &records);
+    fs::write(ready(engine, directory.path()), "revision 4\n").unwrap();
+    goes_on_with(engine, directory.path(), "a=1 b=3 c=4");
+}
+
+/// A backup of a stopped store put back beside a newer journal, an older
+/// version that knew of no journal: these groups do not follow on those.
+fn what_came_after_the_last_stop_is_of_another_store(engine: Engine) {
+    for (kept, rows) in [(2, "a=1 b=2"), (3, "a=1 b=3")] {
+        let records = [record(3, &[("b", Some("3"))]), record(4, &[("c", Some("4"))])];
+        let directory = killed(engine, &records);
+        fs::write(ready(engine, directory.path()), format!("revision {kept}\n")).unwrap();
+        let was = fs::read(journal(engine, directory.path())).unwrap();
+        let opened = store::open(engine, directory.path()).unwrap();
+        assert!(!opened.restored && !opened.new);
+        let words = opened.warnings.join("\n");
+        let aside = aside(engine, directory.path());
+        for needed in ["another store's", aside.to_str().unwrap()] {
+            assert!(words.contains(needed), "{needed} is not in: {words}");
+        }
+        assert_eq!(seen(&*opened.store), rows);
+        assert_eq!(fs::read(aside).unwrap(), was);
+        drop(opened);
+        goes_on_with(engine, directory.path(), rows);
+    }
+}
+
+/// A dump is imported, or another engine's store migrated, where the journal
+/// of a store that was renamed away still lies.
+fn a_store_filled_from_a_dump_has_no_journal_of_another(engine: Engine) {
+    let other = Engine::ALL.into_iter().find(|&e| e != engine).unwrap();
+    let dump = tempfile::NamedTempFile::new().unwrap();
+    let source = tempfile::tempdir().unwrap();
+    open(other, source.path()).store.commit(&[put("x", "1")]).unwrap();
+    store::dump::write(dump.path(), open(other, source.path()).store.rows("")).unwrap();
+
+    let taken_away = || {
+        let directory = killed(engine, &[4, 5, 6].map(|n| record(n, &[("b", Some("3"))])));
+        fs::rename(ready(engine, directory.path()), directory.path().join("old.ready")).unwrap();
+        directory
+    };
+    let directory = taken_away();
+    store::import(engine, directory.path(), dump.path()).unwrap();
+    let rows = format!("{}=true x=1", store::IMPORTED);
+    goes_on_with(engine, directory.path(), &rows);
+
+    let directory = taken_away();
+    let opened = store::import(other, directory.path(), dump.path());
+    assert_eq!(opened.unwrap(), 1);
+    store::migrate(directory.path(), other, engine).unwrap();
+    goes_on_with(engine, directory.path(), &rows);
 }
 
 fn a_journal_of_a_store_that_was_taken_away_is_not_read(engine: Engine) {
