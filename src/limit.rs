@@ -114,8 +114,14 @@ impl Limiter {
 
     /// Whether the next [`Limiter::allow`] would say yes; counts nothing.
     pub fn would_allow(&self, place: Place, rate: Rate, now: Moment) -> bool {
+        self.would_allow_after(0, place, rate, now)
+    }
+
+    /// The same once so many more had been counted for the key.
+    pub fn would_allow_after(&self, more: u64, place: Place, rate: Rate, now: Moment) -> bool {
         let (_, owed) = self.find(place);
-        owed.saturating_sub(micros(now)) <= rate.interval * (rate.burst - 1)
+        let owed = owed.saturating_sub(micros(now));
+        owed.saturating_add(rate.interval.saturating_mul(more)) <= rate.interval * (rate.burst - 1)
     }
 
     /// How many of those counted for a key it has not paid for yet, by this

@@ -11,8 +11,10 @@ use tokio::sync::oneshot;
 
 use super::command::{Command, CommandError, Reply};
 use super::draft::Draft;
+use super::fate::fate;
 use super::heard::{Heard, OnItsWay};
 use super::load::Loaded;
+use super::pace::Pace;
 use super::register;
 use super::renewal::Renewal;
 use super::rows;
@@ -102,6 +104,16 @@ enum Decided {
     Update(Vec<Outcome>),
     Edit(Edited),
     Command(Box<Result<Reply, CommandError>>),
+    /// An update or an edit that would change a host once too often.
+    TooOften,
+}
+
+/// What the requests of a group come to.
+struct Group {
+    draft: Draft,
+    renewals: Vec<(Name, Renewal)>,
+    /// The hosts that updates and edits change, once for each time.
+    changed: Vec<Name>,
 }
 
 pub(super) struct Core {
@@ -112,6 +124,7 @@ pub(super) struct Core {
     published: Published,
     /// What was answered without asking here.
     heard: Arc<Heard>,
+    pace: Arc<Pace>,
     /// Hosts heard since heartbeats were last written down, by number.
     renewed: BTreeSet<u32>,
     heartbeats_due: Served,
@@ -165,6 +178,7 @@ impl Core {
             store,
             state: draft.state,
             snapshot: draft.snapshot,
+            pace: Arc::new(Pace::new(settings.changes, served)),
             settings,
             published,
             heard: Arc::new(Heard::new()),
@@ -188,6 +202,10 @@ impl Core {
 
     pub fn heard(&self) -> Arc<Heard> {
         self.heard.clone()
+    }
+
+    pub fn pace(&self) -> Arc<Pace> {
+        self.pace.clone()
     }
 
     /// When time asks for something next.
@@ -314,16 +332,15 @@ impl Core {
     /// Decides a group, writes it down, publishes it, and only then replies.
     pub fn group(&mut self, group: Vec<Request>, now: Now) {
         self.take_heard();
-        let mut draft = Draft::new(&self.state, &self.snapshot);
-        let mut renewals = Vec::new();
-        let decided: Vec<Decided> = group
-            .iter()
-            .map(|request| self.decide(&mut draft, request, now, &mut renewals))
-            .collect();
+        let mut done = self.new_group();
+        let decided: Vec<Decided> =
+            group.iter().map(|request| self.decide(&mut done, request, now)).collect();
+        let Group { draft, renewals, changed } = done;
         // Nothing to write down: nothing is published either, and no fsync.
         let done = if draft.is_clean() { Ok(()) } else { self.commit(draft) };
         match done {
             Ok(()) => {
+                self.pace.changed(&changed, now);
                 self.renew(renewals);
                 group.into_iter().zip(decided).for_each(|(request, decided)| request.say(decided));
             }
@@ -336,45 +353,85 @@ impl Core {
         }
     }
 
+    fn new_group(&self) -> Group {
+        let draft = Draft::new(&self.state, &self.snapshot);
+        Group { draft, renewals: Vec::new(), changed: Vec::new() }
+    }
+
     /// What can be said while the store takes nothing: hosts that stay where
     /// they are still renew their leases; everything else is told to wait.
     fn without_writing(&mut self, request: Request, error: &StoreError, now: Now) {
-        let mut draft = Draft::new(&self.state, &self.snapshot);
-        let mut renewals = Vec::new();
-        let decided = self.decide(&mut draft, &request, now, &mut renewals);
-        if draft.is_clean() {
-            self.renew(renewals);
+        let mut alone = self.new_group();
+        let decided = self.decide(&mut alone, &request, now);
+        if alone.draft.is_clean() {
+            self.renew(alone.renewals);
             request.say(decided);
         } else {
             request.refuse(error);
         }
     }
 
-    fn decide(
-        &self,
-        draft: &mut Draft,
-        request: &Request,
-        now: Now,
-        renewals: &mut Vec<(Name, Renewal)>,
-    ) -> Decided {
+    fn decide(&self, group: &mut Group, request: &Request, now: Now) -> Decided {
         let policies = &*self.settings.policies;
+        let Group { draft, changed, .. } = group;
         match request {
             Request::Update { grant, updates, stamp, .. } => {
-                let replayed = stamp.is_some_and(|stamp| !draft.stamp(grant, stamp));
-                let outcomes = updates.iter().flat_map(|update| match replayed {
-                    true => vec![Outcome::Replayed; draft.state.meant(grant, &update.hosts).len()],
-                    false => draft.update(grant, update, policies, now, renewals),
-                });
-                Decided::Update(outcomes.collect())
+                self.decide_updates(group, grant, updates, *stamp, now)
             }
             Request::Edit { grant, edits, .. } => {
-                Decided::Edit(draft.edit(Some(grant), edits, policies, now))
+                let hosts = draft.state.hosts_above(edits);
+                if !hosts.iter().all(|host| self.pace.has_left(edits.source, host, changed, now)) {
+                    return Decided::TooOften;
+                }
+                let edited = draft.edit(Some(grant), edits, policies, now);
+                if let Edited::Done { changed: true } = edited {
+                    changed.extend(hosts);
+                }
+                Decided::Edit(edited)
             }
             Request::Command { command, .. } => {
                 let reply = draft.command(command, policies, now);
                 Decided::Command(Box::new(reply))
             }
         }
+    }
+
+    /// Decides the updates of one request, unless one of them would change a
+    /// host once too often.
+    fn decide_updates(
+        &self,
+        group: &mut Group,
+        grant: &Grant,
+        updates: &[Update],
+        stamp: Option<u64>,
+        now: Now,
+    ) -> Decided {
+        let policies = &*self.settings.policies;
+        let Group { draft, renewals, changed } = group;
+        let meant = |update: &Update| draft.state.meant(grant, &update.hosts);
+        let meant: Vec<_> = updates.iter().map(meant).collect();
+        for (update, hosts) in updates.iter().zip(&meant) {
+            let too_often = |host: &Name| {
+                let fate = || fate(&draft.state, host, grant, update, policies, now);
+                !self.pace.has_left(update.source, host, changed, now) && fate().moves()
+            };
+            if hosts.iter().flatten().any(too_often) {
+                return Decided::TooOften;
+            }
+        }
+        if stamp.is_some_and(|stamp| !draft.stamp(grant, stamp)) {
+            let hosts = meant.iter().map(Vec::len).sum();
+            return Decided::Update(vec![Outcome::Replayed; hosts]);
+        }
+        let mut all = Vec::new();
+        for (update, hosts) in updates.iter().zip(meant) {
+            let outcomes = draft.update(grant, update, policies, now, renewals);
+            let moved = hosts.into_iter().zip(&outcomes);
+            let moved = moved.filter(|(_, outcome)| matches!(outcome, Outcome::Moved(_)));
+            changed.extend(moved.filter_map(|(host, _)| host));
+            all.extend(outcomes);
+        }
+        Decided::Update(all)
     }
 
     /// Hosts that were heard again where they are: nothing else about them
@@ -437,6 +494,13 @@ impl Request {
             }
             (Request::Edit { reply, .. }, Decided::Edit(edited)) => {
                 let _ = reply.send(Ok(edited));
+            }
+            (Request::Update { reply, on_its_way, .. }, Decided::TooOften) => {
+                drop(on_its_way);
+                let _ = reply.send(Err(Unavailable::TooOften));
+            }
+            (Request::Edit { reply, .. }, Decided::TooOften) => {
+                let _ = reply.send(Err(Unavailable::TooOften));
             }
             (Request::Command { reply, .. }, Decided::Command(result)) => {
                 let _ = reply.send(*result);

@@ -38,6 +38,11 @@ impl Fate {
             | Fate::Changed { outcome, .. } => *outcome,
         }
     }
+
+    /// Whether it has other addresses from now on.
+    pub fn moves(&self) -> bool {
+        matches!(self, Fate::Changed { outcome: Outcome::Moved(_), .. })
+    }
 }
 
 /// Decides for one host, from the rights of whoever asks to what the zone

@@ -47,10 +47,6 @@ impl Registry {
         let (reply, answer) = oneshot::channel();
         let job = Job::Decide(Box::new(Request::Edit { grant, edits, reply }));
         queue.try_send(job).map_err(|_| Unavailable::Overloaded)?;
-        let edited = pace.wait(begun, answer).await?;
-        if let Edited::Done { changed: true } = edited {
-            pace.changed(hosts.iter(), clock());
-        }
-        Ok(edited)
+        pace.wait(begun, answer).await
     }
 }

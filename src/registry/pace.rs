@@ -1,5 +1,8 @@
 //! How long anybody waits for the registry, and how often one host changes.
 //!
+//! Changes are counted by the thread that makes them, once they are durable:
+//! whoever asks may have gone by then, or never have waited for the answer.
+//!
 //! An update that cannot be written down soon is answered `911`: the client
 //! comes back, and meanwhile its connection is there for others. It may be
 //! done all the same once the disk goes on; reports can be said again.
@@ -14,7 +17,6 @@ use tokio::time::timeout;
 use super::Unavailable;
 use crate::limit::{Limiter, Rate};
 use crate::model::{Moment, Name, Now, Served, is_this_machine};
-use crate::update::Outcome;
 
 /// How long an update may wait: half of what the hastiest client does
 /// (inadyn waits ten seconds).
@@ -86,7 +88,8 @@ impl Pace {
     }
 
     /// Whether these hosts may change once more, as `source` asks for: this
-    /// machine itself may change them as often as it likes.
+    /// machine itself may change them as often as it likes. Refuses many of
+    /// those who may not before they are queued; the thread looks again.
     ///
     /// # Errors
     /// When one has changed as often as it may.
@@ -96,29 +99,26 @@ impl Pace {
         mut hosts: impl Iterator<Item = &'a Name>,
         now: Now,
     ) -> Result<(), Unavailable> {
-        let limited = self.changes.as_ref().filter(|_| !is_this_machine(source));
-        let Some((limiter, rate)) = limited else { return Ok(()) };
-        let now = moment(now, self.began);
-        match hosts.all(|host| limiter.would_allow(limiter.place(host), *rate, now)) {
+        match hosts.all(|host| self.has_left(source, host, &[], now)) {
             true => Ok(()),
             false => Err(Unavailable::TooOften),
         }
     }
 
-    /// Counts those of these hosts that an update moved.
-    pub fn moved(&self, hosts: &[Option<Name>], outcomes: &[Outcome], now: Now) {
-        let moved = hosts.iter().zip(outcomes).filter_map(|(host, outcome)| match outcome {
-            Outcome::Moved(_) => host.as_ref(),
-            _ => None,
-        });
-        self.changed(moved, now);
+    /// The same for one host, after the changes that are decided and not yet
+    /// counted.
+    pub fn has_left(&self, source: IpAddr, host: &Name, decided: &[Name], now: Now) -> bool {
+        let limited = self.changes.as_ref().filter(|_| !is_this_machine(source));
+        let Some((limiter, rate)) = limited else { return true };
+        let more = decided.iter().filter(|decided| *decided == host).count() as u64;
+        limiter.would_allow_after(more, limiter.place(host), *rate, moment(now, self.began))
     }
 
     /// Counts a change of each of these hosts.
-    pub fn changed<'a>(&self, hosts: impl Iterator<Item = &'a Name>, now: Now) {
+    pub fn changed(&self, hosts: &[Name], now: Now) {
         let Some((limiter, rate)) = &self.changes else { return };
         let now = moment(now, self.began);
-        hosts.for_each(|host| limiter.count(limiter.place(host), *rate, now));
+        hosts.iter().for_each(|host| limiter.count(limiter.place(host), *rate, now));
     }
 }
 
@@ -177,11 +177,15 @@ mod tests {
         let at = |served| Now { wall: Timestamp(0), served: Served(served) };
         for _ in 0..3 {
             assert_eq!(pace.may_change(source, [&home, &cam].into_iter(), at(10)), Ok(()));
-            pace.changed([&home].into_iter(), at(10));
+            pace.changed(std::slice::from_ref(&home), at(10));
         }
         let both = || [&cam, &home].into_iter();
         assert_eq!(pace.may_change(source, both(), at(10)), Err(Unavailable::TooOften));
         assert_eq!(pace.may_change(source, [&cam].into_iter(), at(10)), Ok(()));
+        // Two of three, if they come to be, and none.
+        let decided = [cam.clone(), cam.clone()];
+        assert!(pace.has_left(source, &cam, &decided, at(10)));
+        assert!(!pace.has_left(source, &cam, &[&decided[..], &decided].concat(), at(10)));
         let here = "127.0.0.1".parse().unwrap();
         assert_eq!(pace.may_change(here, both(), at(10)), Ok(()));
         assert_eq!(pace.may_change(source, both(), at(10 + 1199)), Err(Unavailable::TooOften));

@@ -124,7 +124,7 @@ impl Registry {
         let (core, started) = Core::open(opened, loaded, settings.clone(), zones)?;
         let clock = Arc::new(clock(started));
         let (queue, jobs) = sync_channel(QUEUE);
-        let pace = Arc::new(Pace::new(settings.changes, started));
+        let pace = core.pace();
         let shared = Arc::new(Shared {
             queue,
             published: core.published(),

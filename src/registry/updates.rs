@@ -49,9 +49,7 @@ impl Registry {
             pace.may_change(update.source, hosts.iter().flatten(), clock())?;
         }
         let hosts = hosts.concat();
-        let outcomes = self.queue_updates(grant, updates.to_vec(), &hosts, None).await?;
-        pace.moved(&hosts, &outcomes, clock());
-        Ok(outcomes)
+        self.queue_updates(grant, updates.to_vec(), &hosts, None).await
     }
 
     /// The same for an update that its key signed as made at `stamp`, in
@@ -67,10 +65,7 @@ impl Registry {
         let Shared { published, clock, pace, .. } = &*self.0;
         let hosts = published.state.load().meant(&grant, &update.hosts);
         pace.may_change(update.source, hosts.iter().flatten(), clock())?;
-        let updates = vec![update.clone()];
-        let outcomes = self.queue_updates(grant, updates, &hosts, Some(stamp)).await?;
-        pace.moved(&hosts, &outcomes, clock());
-        Ok(outcomes)
+        self.queue_updates(grant, vec![update.clone()], &hosts, Some(stamp)).await
     }
 
     async fn queue_updates(

@@ -11,7 +11,7 @@ use hickory_proto::rr::RecordType;
 use truename::model::{
     AccountName, Addresses, Grant, Holder, MAX_RDATA, MAX_RECORD_OCTETS, May, Name, Protocol,
 };
-use truename::registry::{Command, HostSettings, Registry, Reply};
+use truename::registry::{Command, HostSettings, Registry, Reply, Unavailable};
 use truename::store::Engine;
 use truename::update::{Edit, Edited, Edits, Hosts, Outcome, RecordChange, Report, Said, Update};
 
@@ -98,6 +98,72 @@ fn nochg_waits_only_for_what_came_before_it() {
     assert_eq!(away.join().unwrap(), Outcome::Moved(at(2)));
     assert_eq!(back.join().unwrap(), Outcome::Moved(at(1)));
     assert_eq!(told("moves", 1), Outcome::Kept(at(1)));
+}
+
+/// A host changes as often as it may in an hour, whether its updates come one
+/// after the other, all at once, or nobody waits for what becomes of them.
+#[test]
+fn changes_are_counted_however_they_come() {
+    let mut world = World::new(Engine::Redb, super::daemon::ZONE);
+    world.changes = Some(2);
+    world.start().unwrap();
+    for host in ["at-once", "edited", "left", "full"] {
+        add(&world, host);
+    }
+    let registry = world.registry().clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let moved = |last| Ok(vec![Outcome::Moved(at(last))]);
+    let too_often = || Err(Unavailable::TooOften);
+
+    let told = runtime.block_on(async {
+        let updates = [1, 2, 3, 4].map(|last| update("at-once", last));
+        let [a, b, c, d] =
+            updates.each_ref().map(|(grant, update)| registry.update(grant.clone(), update));
+        tokio::join!(a, b, c, d)
+    });
+    assert_eq!(told, (moved(1), moved(2), too_often(), too_often()));
+    // To stay where it is, is no change.
+    let stays = runtime.block_on(async {
+        let (grant, update) = update("at-once", 2);
+        registry.update(grant, &update).await
+    });
+    assert_eq!(stays, Ok(vec![Outcome::Kept(at(2))]));
+
+    let told = runtime.block_on(async {
+        let [a, b, c] = [1, 2, 3].map(|last| edit("edited", last));
+        tokio::join!(registry.edit(a.0, a.1), registry.edit(b.0, b.1), registry.edit(c.0, c.1))
+    });
+    let done = || Ok(Edited::Done { changed: true });
+    assert_eq!(told, (done(), done(), Err(Unavailable::TooOften)));
+
+    runtime.block_on(async {
+        for last in [1, 2] {
+            let (grant, update) = update("left", last);
+            // Looked at once, and so queued; then the client is gone.
+            tokio::select! {
+                biased;
+                _ = registry.update(grant, &update) => panic!("nothing is that quick"),
+                () = std::future::ready(()) => {}
+            }
+        }
+        let (grant, update) = update("left", 3);
+        assert_eq!(registry.update(grant, &update).await, too_often());
+    });
+
+    // What a full disk does not take is not counted.
+    world.full.store(true, Ordering::SeqCst);
+    for last in 1..10 {
+        let (grant, update) = update("full", last);
+        let told = runtime.block_on(registry.update(grant, &update));
+        assert_eq!(told, Err(Unavailable::Overloaded));
+    }
+    world.full.store(false, Ordering::SeqCst);
+    for last in [1, 2] {
+        let (grant, update) = update("full", last);
+        assert_eq!(runtime.block_on(registry.update(grant, &update)), moved(last));
+    }
+    let (grant, update) = update("full", 3);
+    assert_eq!(runtime.block_on(registry.update(grant, &update)), too_often());
 }
 
 /// Who answers questions from a version of the zone does not take it apart
@@ -277,6 +343,19 @@ fn update(host: &str, last: u8) -> (Grant, Update) {
         source: SocketAddr::from(([192, 0, 2, last], 1)).ip(),
     };
     (grant, update)
+}
+
+/// An edit of the address by the host itself.
+fn edit(host: &str, last: u8) -> (Grant, Edits) {
+    let (grant, Update { source, .. }) = update(host, last);
+    let name: Name = format!("{host}.dyn.example.org").parse().unwrap();
+    let rtype = truename::model::RecordType::A;
+    let rdata = vec![192, 0, 2, last];
+    let add = RecordChange::Add { rtype, ttl: None, rdata, keep: None, newest: None };
+    let edits = [RecordChange::RemoveSet { rtype }, add]
+        .map(|change| Edit { name: name.clone(), change })
+        .into();
+    (grant, Edits { requires: Vec::new(), edits, protocol: Protocol::Api, source })
 }
 
 /// What becomes of an update, which takes some seconds at most.

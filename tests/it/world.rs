@@ -37,6 +37,8 @@ pub struct World {
     pub machine: Vec<(IpNet, Own)>,
     pub ttl: Ttl,
     pub lease: Lease,
+    /// How often a host may change in an hour; `None`: as often as it likes.
+    pub changes: Option<u32>,
     /// Seconds since the world began, server up or down.
     clock: Arc<AtomicU64>,
     /// How far the system's own clock is wrong, in seconds.
@@ -62,6 +64,7 @@ impl World {
             machine: Vec::new(),
             ttl: Ttl::DEFAULT,
             lease: Lease::DEFAULT,
+            changes: None,
             clock: Arc::default(),
             step: Arc::default(),
             full: Arc::default(),
@@ -85,7 +88,7 @@ impl World {
             lease: self.lease,
             ttl: self.ttl,
             policies: Arc::new(policies),
-            changes: None,
+            changes: self.changes,
             guesses: 1_000_000,
             identity: Identity::default(),
             dump: Some(self.directory.path().join("data").join(DUMP_FILE)),
