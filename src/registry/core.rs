@@ -92,10 +92,12 @@ pub(super) enum Request {
         grant: Grant,
         edits: Edits,
         reply: oneshot::Sender<Result<Edited, Unavailable>>,
+        on_its_way: OnItsWay,
     },
     Command {
         command: Command,
         reply: oneshot::Sender<Result<Reply, CommandError>>,
+        on_its_way: OnItsWay,
     },
 }
 
@@ -379,7 +381,7 @@ impl Core {
                 self.decide_updates(group, grant, updates, *stamp, now)
             }
             Request::Edit { grant, edits, .. } => {
-                let hosts = draft.state.hosts_above(edits);
+                let hosts = draft.state.hosts_above(&edits.edits);
                 if !hosts.iter().all(|host| self.pace.has_left(edits.source, host, changed, now)) {
                     return Decided::TooOften;
                 }
@@ -492,17 +494,20 @@ impl Request {
                 drop(on_its_way);
                 let _ = reply.send(Ok(outcomes));
             }
-            (Request::Edit { reply, .. }, Decided::Edit(edited)) => {
+            (Request::Edit { reply, on_its_way, .. }, Decided::Edit(edited)) => {
+                drop(on_its_way);
                 let _ = reply.send(Ok(edited));
             }
             (Request::Update { reply, on_its_way, .. }, Decided::TooOften) => {
                 drop(on_its_way);
                 let _ = reply.send(Err(Unavailable::TooOften));
             }
-            (Request::Edit { reply, .. }, Decided::TooOften) => {
+            (Request::Edit { reply, on_its_way, .. }, Decided::TooOften) => {
+                drop(on_its_way);
                 let _ = reply.send(Err(Unavailable::TooOften));
             }
-            (Request::Command { reply, .. }, Decided::Command(result)) => {
+            (Request::Command { reply, on_its_way, .. }, Decided::Command(result)) => {
+                drop(on_its_way);
                 let _ = reply.send(*result);
             }
             _ => unreachable!("an update is decided as an update"),
@@ -515,10 +520,12 @@ impl Request {
                 drop(on_its_way);
                 let _ = reply.send(Err(Unavailable::Overloaded));
             }
-            Request::Edit { reply, .. } => {
+            Request::Edit { reply, on_its_way, .. } => {
+                drop(on_its_way);
                 let _ = reply.send(Err(Unavailable::Overloaded));
             }
-            Request::Command { reply, .. } => {
+            Request::Command { reply, on_its_way, .. } => {
+                drop(on_its_way);
                 let _ = reply.send(Err(CommandError(error.to_string())));
             }
         }

@@ -5,8 +5,9 @@
 //! decided from the State as published, and the renewed lease is kept here
 //! until the thread takes it. What makes that right:
 //!
-//! - *The order of a host's reports.* While an earlier update of the host is
-//!   in the queue, [`Queued`] says so, and the report goes behind it.
+//! - *The order of a host's reports.* While an earlier update of the host, an
+//!   edit of it or an operator's word on it is in the queue, [`Queued`] says so,
+//!   and the report goes behind it.
 //! - *The end of leases.* The clock is read under the lock of what is kept,
 //!   and the thread takes what is kept before it lets leases end: a lease that
 //!   is renewed in time does not end.
@@ -134,11 +135,10 @@ impl Heard {
         self.kept.lock().expect("nothing panics while it is held").closed = true;
     }
 
-    /// To be called before an update is queued, and held until what became of
-    /// it is published.
-    pub fn queue(self: &Arc<Heard>, hosts: &[Option<Name>]) -> OnItsWay {
-        let places: Vec<usize> =
-            hosts.iter().flatten().map(|name| self.queued.place(name)).collect();
+    /// To be called before something is queued that may give these hosts other
+    /// addresses, and held until what became of it is published.
+    pub fn queue<'a>(self: &Arc<Heard>, hosts: impl IntoIterator<Item = &'a Name>) -> OnItsWay {
+        let places: Vec<usize> = hosts.into_iter().map(|name| self.queued.place(name)).collect();
         for &place in &places {
             self.queued.counts[place].fetch_add(1, Ordering::SeqCst);
         }
@@ -168,7 +168,7 @@ impl Queued {
     }
 }
 
-/// An update that is queued and not yet published.
+/// What is queued and not yet published.
 pub(super) struct OnItsWay {
     heard: Arc<Heard>,
     places: Vec<usize>,
@@ -222,7 +222,7 @@ mod tests {
     fn a_host_with_an_update_on_its_way_is_known_until_that_is_done() {
         let heard = Arc::new(Heard::new());
         let name: Name = "h1.dyn.example.org".parse().unwrap();
-        let (one, two) = (heard.queue(&[Some(name.clone())]), heard.queue(&[Some(name.clone())]));
+        let (one, two) = (heard.queue([&name]), heard.queue([&name]));
         drop(one);
         assert!(heard.queued.has(&name));
         drop(two);

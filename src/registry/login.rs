@@ -23,7 +23,9 @@ impl Registry {
             let digest = state.token_key.digest(&login.secret);
             let command = Command::KeyAdopt { id: id.clone(), digest };
             let (reply, _) = oneshot::channel();
-            let _ = self.ask(Job::Decide(Box::new(Request::Command { command, reply })));
+            let on_its_way = self.0.heard.queue([]);
+            let request = Request::Command { command, reply, on_its_way };
+            let _ = self.ask(Job::Decide(Box::new(request)));
         }
         auth
     }
@@ -42,10 +44,11 @@ impl Registry {
     pub async fn edit(&self, grant: Grant, edits: Edits) -> Result<Edited, Unavailable> {
         let Shared { queue, pace, clock, .. } = &*self.0;
         let begun = pace.begin()?;
-        let hosts = self.0.published.state.load().hosts_above(&edits);
+        let hosts = self.0.published.state.load().hosts_above(&edits.edits);
         pace.may_change(edits.source, hosts.iter(), clock())?;
         let (reply, answer) = oneshot::channel();
-        let job = Job::Decide(Box::new(Request::Edit { grant, edits, reply }));
+        let on_its_way = self.0.heard.queue(&hosts);
+        let job = Job::Decide(Box::new(Request::Edit { grant, edits, reply, on_its_way }));
         queue.try_send(job).map_err(|_| Unavailable::Overloaded)?;
         pace.wait(begun, answer).await
     }

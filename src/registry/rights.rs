@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::State;
 use crate::model::{AccountName, Grant, Holder, Host, Name};
-use crate::update::{Edits, Hosts};
+use crate::update::{Edit, Hosts};
 
 impl State {
     /// The host whose a name is: the deepest one at the name or above it.
@@ -20,8 +20,8 @@ impl State {
     }
 
     /// The hosts that changes of records are about.
-    pub fn hosts_above(&self, edits: &Edits) -> BTreeSet<Name> {
-        let hosts = edits.edits.iter().filter_map(|edit| self.host_above(&edit.name));
+    pub fn hosts_above(&self, edits: &[Edit]) -> BTreeSet<Name> {
+        let hosts = edits.iter().filter_map(|edit| self.host_above(&edit.name));
         hosts.map(|host| host.name).collect()
     }
 

@@ -264,7 +264,12 @@ impl Registry {
 
     async fn decide(&self, command: Command) -> Result<Reply, CommandError> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Job::Decide(Box::new(Request::Command { command, reply })))?;
+        let on_its_way = match &command {
+            Command::HostSet { name, .. } => self.0.heard.queue([name]),
+            Command::Edit { edits } => self.0.heard.queue(&self.state().hosts_above(edits)),
+            _ => self.0.heard.queue([]),
+        };
+        self.ask(Job::Decide(Box::new(Request::Command { command, reply, on_its_way })))?;
         answer.await.map_err(|_| stopping())?
     }
 

@@ -78,7 +78,7 @@ impl Registry {
         let Shared { queue, pace, .. } = &*self.0;
         let begun = pace.begin()?;
         let (reply, answer) = oneshot::channel();
-        let on_its_way = self.0.heard.queue(hosts);
+        let on_its_way = self.0.heard.queue(hosts.iter().flatten());
         let job =
             Job::Decide(Box::new(Request::Update { grant, updates, stamp, reply, on_its_way }));
         queue.try_send(job).map_err(|_| Unavailable::Overloaded)?;

@@ -100,6 +100,61 @@ fn nochg_waits_only_for_what_came_before_it() {
     assert_eq!(told("moves", 1), Outcome::Kept(at(1)));
 }
 
+/// An edit of a host's address holds its reports back as a report of it does.
+#[test]
+fn nochg_waits_for_an_edit_that_came_before_it() {
+    let mut world = World::new(Engine::Redb, super::daemon::ZONE);
+    world.start().unwrap();
+    add(&world, "edited");
+    add(&world, "set");
+    let registry = world.registry().clone();
+    assert_eq!(in_time(registry.clone(), update("edited", 1)), Outcome::Moved(at(1)));
+    assert_eq!(in_time(registry.clone(), update("set", 1)), Outcome::Moved(at(1)));
+
+    let groups = world.groups.load(Ordering::SeqCst);
+    let slow = world.slow.clone();
+    let held = slow.lock().unwrap();
+    let edited = std::thread::spawn({
+        let registry = registry.clone();
+        move || {
+            let (grant, edits) = edit("edited", 2);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(registry.edit(grant, edits))
+        }
+    });
+    until("the disk is asked", Duration::from_secs(30), || {
+        (world.groups.load(Ordering::SeqCst) > groups).then_some(())
+    });
+    let settings = HostSettings { addresses: Some(at(2)), ..HostSettings::default() };
+    let name = "set.dyn.example.org".parse().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut set = Box::pin(registry.command(Command::HostSet { name, settings }));
+    // It is queued as soon as it is looked at once.
+    runtime.block_on(async {
+        tokio::select! {
+            biased;
+            _ = &mut set => panic!("the disk is held"),
+            () = std::future::ready(()) => {}
+        }
+    });
+    let back: Vec<_> = ["edited", "set"]
+        .map(|host| {
+            let registry = registry.clone();
+            std::thread::spawn(move || in_time(registry, update(host, 1)))
+        })
+        .into();
+    std::thread::sleep(Duration::from_millis(50));
+    for back in &back {
+        assert!(!back.is_finished(), "it overtook what came before it");
+    }
+    drop(held);
+    assert_eq!(edited.join().unwrap(), Ok(Edited::Done { changed: true }));
+    assert!(runtime.block_on(set).is_ok());
+    for back in back {
+        assert_eq!(back.join().unwrap(), Outcome::Moved(at(1)));
+    }
+}
+
 /// A host changes as often as it may in an hour, whether its updates come one
 /// after the other, all at once, or nobody waits for what becomes of them.
 #[test]
