@@ -15,8 +15,10 @@ use crate::model::{Host, Name, Serial};
 use crate::zone::{Filling, Snapshot, Zone};
 
 /// How far a zone's serial is raised when the store was lost and the dump is
-/// served instead: further than any zone came since the dump was written.
-const AFTER_A_LOSS: u32 = 1 << 20;
+/// served instead: further than any zone came since the dump was written, were
+/// it a day with 190 changes a second. Not so far that it is taken for lower
+/// (2^31, RFC 1982 §3.2), with room for many losses one after the other.
+const AFTER_A_LOSS: u32 = 1 << 24;
 
 /// Sentences shown when many hosts stand in the way of a zone file.
 const CONFLICTS_SHOWN: usize = 10;

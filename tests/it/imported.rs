@@ -43,3 +43,50 @@ fn a_host_of_nsupdate_info_reports_with_the_secret_it_has() {
     assert_eq!(report("192.0.2.2", "correct horse"), "nochg 192.0.2.2\n");
     assert_eq!(report("192.0.2.2", "correct house"), "badauth\n");
 }
+
+/// Several hosts of one owner often have one secret; none is shut out because
+/// another used it first.
+#[test]
+fn hosts_that_came_with_the_same_secret_all_report() {
+    let home = Home::new();
+    let server = home.start();
+    let dump = home.path().join("dump.json");
+    let hosts = ["attic", "cellar", "shed"];
+    let fields = (1..).zip(hosts).map(|(pk, host)| {
+        format!(
+            r#",{{"model":"main.host","pk":{pk},"fields":{{"name":"{host}","domain":1,"update_secret":"{SHA1}"}}}}"#
+        )
+    });
+    let text = format!(
+        r#"[{{"model":"main.domain","pk":1,"fields":{{"name":"nsupdate.example"}}}}{}]"#,
+        fields.collect::<String>()
+    );
+    std::fs::write(&dump, text).unwrap();
+    home.done(&[
+        "import",
+        "--from",
+        "nsupdate.info",
+        dump.to_str().unwrap(),
+        "--zone",
+        "dyn.example.org",
+    ]);
+    let report = |host: &str, address: &str, password: &str| {
+        let user = format!("{host}.dyn.example.org");
+        let target = format!("/nic/update?hostname={user}&myip={address}");
+        let login = Login { user, password: password.into() };
+        body(&get(home.http, &target, Some(&login)).expect("an answer")).to_owned()
+    };
+    let each = |last: &str, answer: &str| {
+        for host in hosts {
+            let address = format!("192.0.2.{last}");
+            assert_eq!(report(host, &address, "correct horse"), format!("{answer} {address}\n"));
+            assert_eq!(report(host, &address, "correct house"), "badauth\n");
+        }
+    };
+    each("1", "good");
+    each("2", "good");
+    server.stop();
+    let _server = home.start();
+    each("2", "nochg");
+    each("3", "good");
+}
