@@ -325,11 +325,35 @@ pub fn sync_tree(path: &Path) -> io::Result<()> {
     sync_directory(path)
 }
 
+/// Has what is read from a file from now on come from the disk. After a failed
+/// fsync the kernel may hold pages that it takes for written and the disk has
+/// not; a start that read those would acknowledge what the next power cut
+/// takes away. What can still be written is, and the rest is forgotten.
+pub fn from_disk(file: &File) -> io::Result<()> {
+    file.sync_all()?;
+    // A file system that keeps nothing but memory need not listen.
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    Ok(())
+}
+
+/// The same for every file under a directory.
+pub fn tree_from_disk(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            tree_from_disk(&entry.path())?;
+        } else {
+            from_disk(&File::open(entry.path())?)?;
+        }
+    }
+    Ok(())
+}
+
 /// Ends the process. For the moments in which nobody can know any more what
 /// is on the disk, a failed fsync above all: the kernel may have dropped the
 /// pages, and a second fsync would report success (retrying is how databases
 /// lost data in 2018). What was acknowledged is on the disk; the next start
-/// reads it.
+/// reads it from there ([`from_disk`]).
 pub fn abort(what: &str, error: &dyn std::fmt::Display) -> ! {
     tracing::error!(
         "{what}: {error}; stopping at once so that nothing is acknowledged that is not on disk"
@@ -338,4 +362,38 @@ pub fn abort(what: &str, error: &dyn std::fmt::Display) -> ! {
         "truename: {what}: {error}; stopping at once so that nothing is acknowledged that is not on disk"
     );
     std::process::abort()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+    /// A read that does not wait for the disk finds what memory holds.
+    #[test]
+    fn what_a_start_reads_comes_from_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("below/file");
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        fs::write(&path, [7; 8192]).unwrap();
+        let file = File::open(&path).unwrap();
+        let in_memory = || {
+            let mut byte = [0];
+            let into = &mut [io::IoSliceMut::new(&mut byte)];
+            preadv2(&file, into, 0, ReadWriteFlags::NOWAIT).map(|_| byte[0])
+        };
+        assert!(matches!(in_memory(), Ok(7) | Err(Errno::OPNOTSUPP)), "{:?}", in_memory());
+        tree_from_disk(directory.path()).unwrap();
+        // Where files are in memory alone, they stay there.
+        let kept_by = rustix::fs::fstatfs(&file).unwrap().f_type;
+        const TMPFS: u64 = 0x0102_1994;
+        if kept_by as u64 != TMPFS {
+            assert!(
+                matches!(in_memory(), Err(Errno::AGAIN | Errno::OPNOTSUPP)),
+                "{:?}",
+                in_memory()
+            );
+        }
+        assert_eq!(fs::read(&path).unwrap(), [7; 8192]);
+    }
 }

@@ -56,7 +56,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use super::home::{Home, abort, is_full, private, replace, trouble};
+use super::home::{Home, abort, from_disk, is_full, private, replace, trouble};
 use super::tally::{Plan, check};
 use super::{Engine, StoreError};
 
@@ -177,11 +177,12 @@ impl Journal {
     }
 
     /// Opens the one that is there. What a process wrote that was killed may
-    /// not be on the disk yet, and is once this returns.
+    /// not be on the disk yet, and is once this returns; what is read is what
+    /// the disk has.
     pub fn find(home: &Home, engine: Engine) -> Result<Option<Journal>, StoreError> {
         let path = home.journal_file(engine);
         let opened = private().open(&path).and_then(|file| {
-            file.sync_all()?;
+            from_disk(&file)?;
             let length = file.metadata()?.len();
             Ok((file, length))
         });

@@ -27,7 +27,7 @@ use ::redb::{
     Database, Durability, Error, ReadableDatabase, StorageBackend, TableDefinition, TableError,
 };
 
-use super::home::{Home, abort, private, sync_directory, trouble};
+use super::home::{Home, abort, from_disk, private, sync_directory, trouble};
 use super::room::allocate;
 use super::start::{Failure, Kept, panic_words};
 use super::tally::{Plan, TALLY_KEY, Tally};
@@ -79,6 +79,9 @@ pub fn open(home: &Home) -> Result<Redb, Failure> {
     if !path.exists() {
         return Err(Failure::Torn("its file is gone".into()));
     }
+    File::open(&path)
+        .and_then(|file| from_disk(&file))
+        .map_err(|e| Failure::Stop(trouble("cannot sync", &path, &e)))?;
     let wanted = Wanted::default();
     let mut database = start(&path, false, &wanted)?;
     // Damage shows as a panic here and there.

@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use ::sled::IVec;
 
-use super::home::{Home, abort, private, sync_directory, sync_tree, trouble};
+use super::home::{Home, abort, private, sync_directory, sync_tree, tree_from_disk, trouble};
 use super::room::Room;
 use super::start::{Failure, Kept, panic_words};
 use super::tally::{Plan, TALLY_KEY, Tally};
@@ -95,6 +95,7 @@ pub fn create(home: &Home) -> Result<Sled, StoreError> {
 /// Opens a store that has a `READY`.
 pub fn open(home: &Home) -> Result<Sled, Failure> {
     let path = home.path("sled");
+    tree_from_disk(&path).map_err(|e| Failure::Stop(trouble("cannot sync", &path, &e)))?;
     repair_snapshots(&path)
         .map_err(|e| Failure::Stop(trouble("cannot look at the snapshots in", &path, &e)))?;
     let db = start(&path)?;
