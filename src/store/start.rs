@@ -182,7 +182,11 @@ impl Whole {
     ) -> Result<Whole, StoreError> {
         let held = kept.tally().revision;
         let journal = Journal::find(home, engine)?;
-        let mut records = journal.as_ref().map_or(Ok(Vec::new()), |found| found.records(held))?;
+        let mut records = journal.as_ref().map_or(Ok(Vec::new()), |found| found.records(0))?;
+        // The ring forgets nothing that the engine has not, oldest first: with
+        // nothing older there, it is the engine that has lost groups.
+        let rolled_back = records.first().is_some_and(|first| first.revision > held + 1);
+        records.retain(|record| record.revision > held);
         let found = records.len();
         if ready.journal.is_none() {
             // A stop left nothing there that the engine had not, and whatever
@@ -195,6 +199,11 @@ impl Whole {
         let last = held + together as u64;
         let length = journal.as_ref().map(Journal::size);
         let lost = match (records.get(together), ready.journal) {
+            (Some(next), _) if rolled_back => Some(format!(
+                "it begins with group {}, and the store ends with group {held}: more likely than not that has lost what was between, and {} is newer",
+                next.revision,
+                dump::DUMP_FILE
+            )),
             (Some(next), _) => Some(format!(
                 "group {} is missing in it, and group {} is there",
                 last + 1,

@@ -243,7 +243,16 @@ fn a_record_lost_before_others_is_told_loudly(engine: Engine) {
     assert_eq!(fs::read(aside(engine, directory.path())).unwrap(), was);
 
     // Nothing at all of it can be used.
-    loud(engine, groups(0).path(), "a=1 b=2", "group 3 is missing in it, and group 4 is there");
+    let held = record(2, &[("b", Some("2"))]);
+    let others = [4, 5].map(|n| record(n, &[("c", Some("x"))]));
+    let [one, two] = &others;
+    let directory = killed(engine, &[held, one.clone(), two.clone()]);
+    loud(engine, directory.path(), "a=1 b=2", "group 3 is missing in it, and group 4 is there");
+
+    // It was there once, for only what the engine has is written over: the
+    // engine has lost its last groups.
+    let rolled_back = "it begins with group 4, and the store ends with group 2";
+    loud(engine, killed(engine, &others).path(), "a=1 b=2", rolled_back);
 
     // Where a stop said that the engine has them all, too.
     let directory = groups(1);
