@@ -127,14 +127,19 @@ impl Passwords {
         if login.secret.0.is_empty() || login.secret.0.len() > MAX_SECRET {
             return Some(Auth::Wrong);
         }
-        if let Some(key) = state.key_by_secret(&login.secret) {
+        let mut is_known = false;
+        for key in state.keys_by_secret(&login.secret) {
+            is_known = true;
             let grant = grant(&key);
             let may = !key.has_ended(self.now()) && key.allows_source(source);
-            let auth = match may && !state.contradicts(&login.user, &grant) {
-                true => granted(state, grant),
-                false => Auth::Wrong,
-            };
-            return Some(auth);
+            if may && !state.contradicts(&login.user, &grant) {
+                return Some(granted(state, grant));
+            }
+        }
+        // One host of several that came with the same secret has used it, and
+        // another one has not yet.
+        if is_known {
+            return state.foreign_keys(&login.user).is_empty().then_some(Auth::Wrong);
         }
         let (account, hash, grant) = by_password(state, &login.user)?;
         let digest = self.digest(&hash, &login.secret);

@@ -205,10 +205,16 @@ impl State {
     /// which nobody can foretell who does not know the token key; the comparison
     /// takes as long for any.
     pub(super) fn key_by_secret(&self, secret: &Secret) -> Option<Key> {
+        self.keys_by_secret(secret).next()
+    }
+
+    /// All of them: hosts that came from another server may have one secret.
+    pub(super) fn keys_by_secret(&self, secret: &Secret) -> impl Iterator<Item = Key> {
         let digest = self.token_key.digest(secret);
         let rows = self.by_digest.with(part(&digest)).map(|number| self.keys.row(number));
-        let row = rows.into_iter().find(|row| HeldKey::read(row).digest.ct_eq(&digest.0).into());
-        row.map(|row| self.held_key(row))
+        let rows = rows.into_iter();
+        rows.filter(move |row| HeldKey::read(row).digest.ct_eq(&digest.0).into())
+            .map(|row| self.held_key(row))
     }
 
     fn held_host(&self, row: &[u8]) -> Host {
