@@ -1,8 +1,9 @@
 //! The registry without its thread: everything that happens to it, one step
 //! at a time, with the present moment as an argument.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,9 +115,11 @@ enum Decided {
 struct Group {
     draft: Draft,
     renewals: Vec<(Name, Renewal)>,
-    /// The hosts that updates and edits change, once for each time.
-    changed: Vec<Name>,
+    /// The hosts that updates and edits change, and how often each.
+    changed: Changed,
 }
+
+type Changed = HashMap<Name, u64, foldhash::quality::RandomState>;
 
 pub(super) struct Core {
     store: Arc<dyn Store>,
@@ -357,7 +360,7 @@ impl Core {
 
     fn new_group(&self) -> Group {
         let draft = Draft::new(&self.state, &self.snapshot);
-        Group { draft, renewals: Vec::new(), changed: Vec::new() }
+        Group { draft, renewals: Vec::new(), changed: Changed::default() }
     }
 
     /// What can be said while the store takes nothing: hosts that stay where
@@ -382,12 +385,12 @@ impl Core {
             }
             Request::Edit { grant, edits, .. } => {
                 let hosts = draft.state.hosts_above(&edits.edits);
-                if !hosts.iter().all(|host| self.pace.has_left(edits.source, host, changed, now)) {
+                if !hosts.iter().all(|host| self.has_left(changed, edits.source, host, now)) {
                     return Decided::TooOften;
                 }
                 let edited = draft.edit(Some(grant), edits, policies, now);
                 if let Edited::Done { changed: true } = edited {
-                    changed.extend(hosts);
+                    hosts.into_iter().for_each(|host| *changed.entry(host).or_default() += 1);
                 }
                 Decided::Edit(edited)
             }
@@ -396,6 +399,12 @@ impl Core {
                 Decided::Command(Box::new(reply))
             }
         }
+    }
+
+    /// Whether a host may change once more, after what the group has decided.
+    fn has_left(&self, changed: &Changed, source: IpAddr, host: &Name, now: Now) -> bool {
+        let decided = changed.get(host).copied().unwrap_or_default();
+        self.pace.has_left(source, host, decided, now)
     }
 
     /// Decides the updates of one request, unless one of them would change a
@@ -415,7 +424,7 @@ impl Core {
         for (update, hosts) in updates.iter().zip(&meant) {
             let too_often = |host: &Name| {
                 let fate = || fate(&draft.state, host, grant, update, policies, now);
-                !self.pace.has_left(update.source, host, changed, now) && fate().moves()
+                !self.has_left(changed, update.source, host, now) && fate().moves()
             };
             if hosts.iter().flatten().any(too_often) {
                 return Decided::TooOften;
@@ -430,7 +439,8 @@ impl Core {
             let outcomes = draft.update(grant, update, policies, now, renewals);
             let moved = hosts.into_iter().zip(&outcomes);
             let moved = moved.filter(|(_, outcome)| matches!(outcome, Outcome::Moved(_)));
-            changed.extend(moved.filter_map(|(host, _)| host));
+            let moved = moved.filter_map(|(host, _)| host);
+            moved.for_each(|host| *changed.entry(host).or_default() += 1);
             all.extend(outcomes);
         }
         Decided::Update(all)

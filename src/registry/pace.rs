@@ -99,26 +99,28 @@ impl Pace {
         mut hosts: impl Iterator<Item = &'a Name>,
         now: Now,
     ) -> Result<(), Unavailable> {
-        match hosts.all(|host| self.has_left(source, host, &[], now)) {
+        match hosts.all(|host| self.has_left(source, host, 0, now)) {
             true => Ok(()),
             false => Err(Unavailable::TooOften),
         }
     }
 
-    /// The same for one host, after the changes that are decided and not yet
+    /// The same for one host, of which so many changes are decided and not yet
     /// counted.
-    pub fn has_left(&self, source: IpAddr, host: &Name, decided: &[Name], now: Now) -> bool {
+    pub fn has_left(&self, source: IpAddr, host: &Name, decided: u64, now: Now) -> bool {
         let limited = self.changes.as_ref().filter(|_| !is_this_machine(source));
         let Some((limiter, rate)) = limited else { return true };
-        let more = decided.iter().filter(|decided| *decided == host).count() as u64;
-        limiter.would_allow_after(more, limiter.place(host), *rate, moment(now, self.began))
+        let place = limiter.place(host);
+        limiter.would_allow_after(decided, place, *rate, moment(now, self.began))
     }
 
-    /// Counts a change of each of these hosts.
-    pub fn changed(&self, hosts: &[Name], now: Now) {
+    /// Counts so many changes of each of these hosts.
+    pub fn changed<'a>(&self, hosts: impl IntoIterator<Item = (&'a Name, &'a u64)>, now: Now) {
         let Some((limiter, rate)) = &self.changes else { return };
         let now = moment(now, self.began);
-        hosts.iter().for_each(|host| limiter.count(limiter.place(host), *rate, now));
+        for (host, count) in hosts {
+            (0..*count).for_each(|_| limiter.count(limiter.place(host), *rate, now));
+        }
     }
 }
 
@@ -177,15 +179,14 @@ mod tests {
         let at = |served| Now { wall: Timestamp(0), served: Served(served) };
         for _ in 0..3 {
             assert_eq!(pace.may_change(source, [&home, &cam].into_iter(), at(10)), Ok(()));
-            pace.changed(std::slice::from_ref(&home), at(10));
+            pace.changed([(&home, &1)], at(10));
         }
         let both = || [&cam, &home].into_iter();
         assert_eq!(pace.may_change(source, both(), at(10)), Err(Unavailable::TooOften));
         assert_eq!(pace.may_change(source, [&cam].into_iter(), at(10)), Ok(()));
-        // Two of three, if they come to be, and none.
-        let decided = [cam.clone(), cam.clone()];
-        assert!(pace.has_left(source, &cam, &decided, at(10)));
-        assert!(!pace.has_left(source, &cam, &[&decided[..], &decided].concat(), at(10)));
+        // The last of three, if two come to be, and none after that.
+        assert!(pace.has_left(source, &cam, 2, at(10)));
+        assert!(!pace.has_left(source, &cam, 3, at(10)));
         let here = "127.0.0.1".parse().unwrap();
         assert_eq!(pace.may_change(here, both(), at(10)), Ok(()));
         assert_eq!(pace.may_change(source, both(), at(10 + 1199)), Err(Unavailable::TooOften));
