@@ -8,23 +8,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::oneshot;
 
-use super::command::{Command, CommandError, Reply};
+use super::command::CommandError;
 use super::draft::Draft;
 use super::fate::fate;
-use super::heard::{Heard, OnItsWay};
+use super::heard::Heard;
 use super::load::Loaded;
 use super::pace::Pace;
 use super::register;
 use super::renewal::Renewal;
+use super::request::{Decided, Request};
 use super::rows;
 use super::secrets::TokenKey;
 use super::settings::Settings;
 use super::state::State;
 use crate::model::{Grant, Name, Now, Served};
 use crate::store::{IMPORTED, Opened, Store, StoreError, Write};
-use crate::update::{Edited, Edits, Outcome, Update};
+use crate::update::{Edited, Outcome, Update};
 use crate::zone::{Snapshot, Zone};
 
 /// Lapses written down in one group: 100,000 leases that end in the same
@@ -45,6 +45,10 @@ const HEARTBEATS_EVERY: Duration = Duration::from_secs(300);
 
 /// How often the text dump is written.
 const DUMP_EVERY: Duration = Duration::from_secs(86_400);
+
+/// How long what time asks for lets updates go first, at most: one group of it
+/// is written down then, however far the store is behind.
+const COURTESY: Duration = Duration::from_secs(60);
 
 /// How long a full disk is left alone by what time asks for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -76,41 +80,6 @@ impl fmt::Display for Unavailable {
 
 impl std::error::Error for Unavailable {}
 
-/// Something to decide.
-pub(super) enum Request {
-    Update {
-        grant: Grant,
-        /// In this order, all written down together.
-        updates: Vec<Update>,
-        /// When a signed update says it was made; only a later one than any
-        /// before by the key is taken.
-        stamp: Option<u64>,
-        reply: oneshot::Sender<Result<Vec<Outcome>, Unavailable>>,
-        /// Dropped once the outcome is published.
-        on_its_way: OnItsWay,
-    },
-    Edit {
-        grant: Grant,
-        edits: Edits,
-        reply: oneshot::Sender<Result<Edited, Unavailable>>,
-        on_its_way: OnItsWay,
-    },
-    Command {
-        command: Command,
-        reply: oneshot::Sender<Result<Reply, CommandError>>,
-        on_its_way: OnItsWay,
-    },
-}
-
-/// What was decided for a request, before it is said.
-enum Decided {
-    Update(Vec<Outcome>),
-    Edit(Edited),
-    Command(Box<Result<Reply, CommandError>>),
-    /// An update or an edit that would change a host once too often.
-    TooOften,
-}
-
 /// What the requests of a group come to.
 struct Group {
     draft: Draft,
@@ -138,6 +107,8 @@ pub(super) struct Core {
     patience: Served,
     /// What time asks for lets the store catch up first.
     held_back: bool,
+    /// Since when it has done so.
+    behind_since: Option<Served>,
     /// Versions that somebody was still reading when they were replaced. They
     /// are let go here: whoever lets go last takes the version apart, and those
     /// who answer questions have no time for it.
@@ -192,6 +163,7 @@ impl Core {
             dump_due: served.plus(DUMP_EVERY),
             patience: served,
             held_back: false,
+            behind_since: None,
             retired: Vec::new(),
         };
         Ok((core, served))
@@ -232,7 +204,9 @@ impl Core {
         self.take_heard();
         // Updates wait for nothing but their own fsync as long as the store
         // has room ahead of it: that room is theirs.
-        self.held_back = self.store.is_behind();
+        let since = self.store.is_behind().then(|| self.behind_since.unwrap_or(now.served));
+        self.held_back = since.is_some_and(|since| now.served.since(since) < COURTESY);
+        self.behind_since = since.filter(|_| self.held_back);
         let done = if self.held_back { Ok(()) } else { self.write_what_is_due(now) };
         if let Err(error) = done {
             tracing::error!("leases and heartbeats wait, for {error}");
@@ -437,7 +411,9 @@ impl Core {
         let mut all = Vec::new();
         for (update, hosts) in updates.iter().zip(meant) {
             let outcomes = draft.update(grant, update, policies, now, renewals);
-            let moved = hosts.into_iter().zip(&outcomes);
+            let is_done =
+                !update.protocol.is_all_or_none() || outcomes.iter().all(Outcome::is_done);
+            let moved = hosts.into_iter().zip(&outcomes).filter(|_| is_done);
             let moved = moved.filter(|(_, outcome)| matches!(outcome, Outcome::Moved(_)));
             let moved = moved.filter_map(|(host, _)| host);
             moved.for_each(|host| *changed.entry(host).or_default() += 1);
@@ -493,51 +469,5 @@ impl Core {
         self.retired.push(before);
         self.published.state.store(Arc::new(self.state.clone()));
         Ok(())
-    }
-}
-
-impl Request {
-    /// Whoever asked may have gone: nobody is told then.
-    fn say(self, decided: Decided) {
-        match (self, decided) {
-            (Request::Update { reply, on_its_way, .. }, Decided::Update(outcomes)) => {
-                drop(on_its_way);
-                let _ = reply.send(Ok(outcomes));
-            }
-            (Request::Edit { reply, on_its_way, .. }, Decided::Edit(edited)) => {
-                drop(on_its_way);
-                let _ = reply.send(Ok(edited));
-            }
-            (Request::Update { reply, on_its_way, .. }, Decided::TooOften) => {
-                drop(on_its_way);
-                let _ = reply.send(Err(Unavailable::TooOften));
-            }
-            (Request::Edit { reply, on_its_way, .. }, Decided::TooOften) => {
-                drop(on_its_way);
-                let _ = reply.send(Err(Unavailable::TooOften));
-            }
-            (Request::Command { reply, on_its_way, .. }, Decided::Command(result)) => {
-                drop(on_its_way);
-                let _ = reply.send(*result);
-            }
-            _ => unreachable!("an update is decided as an update"),
-        }
-    }
-
-    fn refuse(self, error: &StoreError) {
-        match self {
-            Request::Update { reply, on_its_way, .. } => {
-                drop(on_its_way);
-                let _ = reply.send(Err(Unavailable::Overloaded));
-            }
-            Request::Edit { reply, on_its_way, .. } => {
-                drop(on_its_way);
-                let _ = reply.send(Err(Unavailable::Overloaded));
-            }
-            Request::Command { reply, on_its_way, .. } => {
-                drop(on_its_way);
-                let _ = reply.send(Err(CommandError(error.to_string())));
-            }
-        }
     }
 }

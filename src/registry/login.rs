@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use tokio::sync::oneshot;
 
-use super::core::Request;
+use super::request::Request;
 use super::thread::{Job, Shared};
 use super::{Auth, Command, Login, Registry, Unavailable};
 use crate::model::Grant;

@@ -37,6 +37,7 @@ mod plain;
 mod records;
 mod register;
 mod renewal;
+mod request;
 mod rights;
 mod rotate;
 mod rows;

@@ -10,13 +10,14 @@ use arc_swap::ArcSwap;
 use data_encoding::{BASE64, HEXLOWER};
 use tokio::sync::oneshot;
 
-use super::core::{Core, Published, Request};
+use super::core::{Core, Published};
 use super::dumping::{Dump, write_dump};
 use super::heard::Heard;
 use super::load::{Loaded, Loading};
 use super::operate::{known_account, known_host, known_key};
 use super::pace::Pace;
 use super::passwords::Passwords;
+use super::request::Request;
 use super::secrets::{Purpose, hashed};
 use super::view;
 use super::{Command, CommandError, Reply, Settings, State};

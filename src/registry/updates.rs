@@ -3,7 +3,7 @@
 
 use tokio::sync::oneshot;
 
-use super::core::Request;
+use super::request::Request;
 use super::thread::{Job, Shared};
 use super::{Registry, Unavailable};
 use crate::model::{Grant, Name};

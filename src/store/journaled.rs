@@ -266,25 +266,30 @@ impl Shared {
             state = self.lock();
             match written {
                 Ok(()) => {
-                    if state.failed.take().is_some() {
-                        tracing::info!("the store takes what the journal holds again");
-                    }
+                    let had_failed = state.failed.take().is_some();
                     state.pending.forget_first();
                     self.tried.notify_all();
-                    // Taking it apart takes a moment.
+                    // Taking it apart takes a moment, and so may the log.
                     drop(state);
                     drop(chunk);
+                    if had_failed {
+                        tracing::info!("the store takes what the journal holds again");
+                    }
                     state = self.lock();
                 }
                 Err(error) => {
-                    if state.failed.is_none() {
-                        tracing::error!(
-                            "the store cannot take what the journal holds: {error}; updates go on until that is full"
-                        );
-                    }
+                    let news = state.failed.is_none().then(|| error.to_string());
                     state.failed = Some((attempt, error));
                     self.tried.notify_all();
                     drop(chunk);
+                    if let Some(error) = news {
+                        // Updates need not wait for the log.
+                        drop(state);
+                        tracing::error!(
+                            "the store cannot take what the journal holds: {error}; updates go on until that is full"
+                        );
+                        state = self.lock();
+                    }
                     if state.stopping {
                         return;
                     }

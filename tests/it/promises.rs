@@ -316,6 +316,29 @@ fn leases_that_end_together_are_withdrawn_in_groups() {
     assert!((3..100).contains(&groups), "{HOSTS} in {groups} groups");
 }
 
+/// While groups come faster than the store can take them, leases wait and let
+/// updates go first; not for ever.
+#[test]
+fn leases_end_while_the_store_is_behind() {
+    let mut world = World::new(Engine::Redb, super::daemon::ZONE);
+    world.lease = "60s".parse().unwrap();
+    world.start().unwrap();
+    add(&world, "home");
+    assert_eq!(in_time(world.registry().clone(), update("home", 1)), Outcome::Moved(at(1)));
+    world.behind.store(true, Ordering::Relaxed);
+    // Asked something, the thread looks at the time.
+    let is_there = || {
+        assert!(world.command(Command::HostList { owner: None, zone: None }).is_ok());
+        world.registry().state().present_count() == 1
+    };
+    world.pass(61);
+    assert!(is_there() && is_there());
+    world.pass(30);
+    assert!(is_there() && is_there(), "updates go first");
+    world.pass(31);
+    until("the lease ends", Duration::from_secs(30), || (!is_there()).then_some(()));
+}
+
 /// As the registry has it.
 const TXT: truename::model::RecordType = truename::model::RecordType::TXT;
 

@@ -47,6 +47,8 @@ pub struct World {
     pub full: Arc<AtomicBool>,
     /// Held: the disk writes nothing down until it is let go.
     pub slow: Arc<Mutex<()>>,
+    /// Whether groups come faster than the store can take them.
+    pub behind: Arc<AtomicBool>,
     /// Groups the disk was asked to write down, those that wait included.
     pub groups: Arc<AtomicU64>,
     running: Option<(Registry, axum::Router)>,
@@ -69,6 +71,7 @@ impl World {
             step: Arc::default(),
             full: Arc::default(),
             slow: Arc::default(),
+            behind: Arc::default(),
             groups: Arc::default(),
             running: None,
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
@@ -104,6 +107,7 @@ impl World {
             store: opened.store,
             full: self.full.clone(),
             slow: self.slow.clone(),
+            behind: self.behind.clone(),
             groups: self.groups.clone(),
         });
         let clock = self.clock.clone();
@@ -185,6 +189,11 @@ impl World {
         if let Some((registry, _)) = &self.running {
             self.runtime.block_on(registry.tick());
         }
+    }
+
+    /// Time passes, and nobody asks for what is due.
+    pub fn pass(&self, seconds: u64) {
+        self.clock.fetch_add(seconds, Ordering::Relaxed);
     }
 
     pub fn registry(&self) -> &Registry {
@@ -333,6 +342,7 @@ struct Disk {
     store: Box<dyn Store>,
     full: Arc<AtomicBool>,
     slow: Arc<Mutex<()>>,
+    behind: Arc<AtomicBool>,
     groups: Arc<AtomicU64>,
 }
 
@@ -348,6 +358,10 @@ impl Store for Disk {
             true => Err(StoreError::Full),
             false => self.store.commit(group),
         }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.behind.load(Ordering::Relaxed)
     }
 }
 
