@@ -156,12 +156,13 @@ pub fn serve_on(
     Ok(Server { addresses, stop, listeners })
 }
 
-/// Serves one connection that somebody else has accepted, to its end.
+/// Serves one connection that somebody else has accepted, to its end, as one
+/// to [`Options::listen`] is served.
 pub async fn converse<S>(
     options: &Options,
     registry: Registry,
     moments: &Moments,
-    stream: S,
+    mut stream: S,
     peer: SocketAddr,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -169,8 +170,11 @@ pub async fn converse<S>(
     let (_stop, stopped) = watch::channel(false);
     let service = Service::new(options, registry, moments, stopped);
     if let Some(seat) = service.seats.take(service.whose(peer)).await {
-        let behind_proxy = service.trusts(peer);
-        Connection::new(seat, peer, behind_proxy).serve(stream, service).await;
+        let mut connection = Connection::new(seat, peer, service.trusts(peer));
+        let spoken = Spoken { tls: None, proxied: options.proxy_protocol };
+        if connection.know_client(&mut stream, &spoken, &service).await.is_some() {
+            connection.serve(stream, service).await;
+        }
     }
 }
 

@@ -167,7 +167,7 @@ impl Connection {
 
     /// Where a proxy stands in front, it says who the client is; `None`: the
     /// connection is to end.
-    async fn know_client<S: AsyncRead + Unpin>(
+    pub async fn know_client<S: AsyncRead + Unpin>(
         &mut self,
         stream: &mut S,
         spoken: &Spoken,

@@ -14,7 +14,7 @@
 //! | either of the two with anything odd in its name, a blank before the colon say | 9112 §5.1 |
 //! | a line that goes on in the next one | 9112 §5.2 |
 //! | CR within a line, NUL | 9112 §2.2, 9110 §5.5 |
-//! | from a proxy of ours: a line that ends in LF alone | 9112 §2.2 |
+//! | from a proxy of ours: a line that ends in LF alone, a request line with CR or NUL | 9112 §2.2 |
 //! | from a proxy of ours: any other line that is no header | 9110 §5.5 |
 //!
 //! Other lines that are no headers are left out, and the rest is understood. Not

@@ -29,6 +29,14 @@ const FIXED: usize = 16;
 /// Octets by which the versions are told apart.
 const START: usize = v2::PROTOCOL_PREFIX.len();
 
+/// Version 1 of a client that the proxy does not know: whatever else the line
+/// says is to be ignored (§2.1).
+const UNKNOWN: &[u8] = b"PROXY UNKNOWN";
+
+/// Version 2, and a connection of the proxy's own, which looks whether we are
+/// well: it is to be taken whatever else its header says (§2.2).
+const LOCAL: u8 = 0x20;
+
 /// `PP2_CLIENT_SSL`: the client speaks TLS with the proxy.
 const CLIENT_SSL: u8 = 0x01;
 
@@ -58,12 +66,21 @@ pub async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Told> {
         }
         header.resize(whole, 0);
         stream.read_exact(&mut header[FIXED..]).await?;
+        if header[START] == LOCAL {
+            return Ok(Told::default());
+        }
     } else if header.starts_with(v1::PROTOCOL_PREFIX.as_bytes()) {
         while !header.ends_with(b"\n") {
             if header.len() == LONGEST_LINE {
                 return Err(none());
             }
             header.push(stream.read_u8().await?);
+        }
+        // The parser would take a space for the CR, and some words for too many.
+        match header.strip_suffix(b"\r\n").map(|line| line.strip_prefix(UNKNOWN)) {
+            None => return Err(none()),
+            Some(Some([] | [b' ', ..])) => return Ok(Told::default()),
+            Some(_) => {}
         }
     } else {
         return Err(none());
@@ -94,12 +111,10 @@ fn client_v1(header: &v1::Header<'_>) -> Option<SocketAddr> {
 }
 
 fn client_v2(header: &v2::Header<'_>) -> Option<SocketAddr> {
-    match (header.command, &header.addresses) {
-        // The proxy's own: it looks whether we are well.
-        (v2::Command::Local, _) => None,
-        (v2::Command::Proxy, v2::Addresses::IPv4(ip)) => at(ip.source_address, ip.source_port),
-        (v2::Command::Proxy, v2::Addresses::IPv6(ip)) => at(ip.source_address, ip.source_port),
-        (v2::Command::Proxy, v2::Addresses::Unspecified | v2::Addresses::Unix(_)) => None,
+    match &header.addresses {
+        v2::Addresses::IPv4(ip) => at(ip.source_address, ip.source_port),
+        v2::Addresses::IPv6(ip) => at(ip.source_address, ip.source_port),
+        v2::Addresses::Unspecified | v2::Addresses::Unix(_) => None,
     }
 }
 
@@ -139,6 +154,7 @@ mod tests {
             ("PROXY TCP6 ::ffff:198.51.100.9 ::ffff:192.0.2.53 1 80\r\n", "198.51.100.9:1"),
             ("PROXY UNKNOWN\r\n", "-"),
             ("PROXY UNKNOWN whatever it is\r\n", "-"),
+            ("PROXY UNKNOWN and be it more words than the other lines have\r\n", "-"),
         ] {
             let all = format!("{line}{request}");
             assert_eq!(of(all.as_bytes()).await, (told(client, false), request.len()), "{line}");
@@ -158,6 +174,8 @@ mod tests {
             (v2(1, 0x11, &tls(0)), "198.51.100.9:56324", false),
             (v2(0, 0x11, &V4), "-", false),
             (v2(0, 0, &[]), "-", false),
+            (v2(0, 0x22, &[]), "-", false),
+            (v2(0, 0x7f, b"?"), "-", false),
             (v2(1, 0, &[]), "-", false),
             (v2(1, 0x31, &[0; 216]), "-", false),
         ] {
@@ -175,6 +193,10 @@ mod tests {
             b"PROXY TCP4 198.51.100.9\r\n",
             b"PROXY TCP4 198.51.100.999 192.0.2.53 1 80\r\n",
             b"PROXY TCP5 198.51.100.9 192.0.2.53 1 80\r\n",
+            b"PROXY TCP4 198.51.100.9 192.0.2.53 1 80 \n",
+            b"PROXY TCP4 198.51.100.9 192.0.2.53 1 80\n",
+            b"PROXY UNKNOWN \n",
+            b"PROXY UNKNOWNS\r\n",
             b"PROXYTCP4 198.51.100.9 192.0.2.53 1 80\r\n",
             b"proxy TCP4 198.51.100.9 192.0.2.53 1 80\r\n",
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x00\x00",

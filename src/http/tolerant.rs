@@ -136,6 +136,9 @@ impl<S> Tolerant<S> {
             return self.refuse();
         }
         match self.state {
+            State::Line if self.strict && content.iter().any(|byte| matches!(byte, b'\r' | 0)) => {
+                self.refuse();
+            }
             // Empty lines before a request are ignored (RFC 9112 §2.2).
             State::Line if content.trim_ascii().is_empty() => {}
             // The preface of HTTP/2 (RFC 9113 §3.4), whose end is not HTTP/1's.
