@@ -33,6 +33,9 @@ enum Field {
     Text,
     /// One or more of these, to the end.
     Texts,
+    /// A string of letters and digits, one at least, with its length in front
+    /// (RFC 8659 §4.1).
+    Tag,
     /// One string without its length, to the end.
     Rest,
     /// Hexadecimal octets, to the end, over several words perhaps.
@@ -43,7 +46,9 @@ enum Field {
     Params,
 }
 
-use Field::{Base64, Hex, Name as Owner, Params, Rest, Span, Text, Texts, U8, U16, U32, V4, V6};
+use Field::{
+    Base64, Hex, Name as Owner, Params, Rest, Span, Tag, Text, Texts, U8, U16, U32, V4, V6,
+};
 
 /// The fields of a type; `None` where only RFC 3597 helps.
 fn fields(rtype: RecordType) -> Option<&'static [Field]> {
@@ -68,7 +73,7 @@ fn fields(rtype: RecordType) -> Option<&'static [Field]> {
         T::OPENPGPKEY | T::DHCID => &[Base64],
         T::SVCB | T::HTTPS => &[U16, Owner, Params],
         T::URI => &[U16, U16, Rest],
-        T::CAA => &[U8, Text, Rest],
+        T::CAA => &[U8, Tag, Rest],
         _ => return None,
     })
 }
@@ -175,6 +180,14 @@ fn read_one(
             wire.push(length);
             wire.extend(text);
         }
+        Tag => {
+            let tag = string(word).ok().filter(|tag| is_tag(tag));
+            let tag = tag.ok_or_else(|| {
+                format!("`{}` is not a tag, like issue: 1 to 255 letters and digits", word.text)
+            })?;
+            wire.push(tag.len() as u8);
+            wire.extend(tag);
+        }
         Rest => wire.extend(string(word)?),
         Texts | Hex | Base64 | Params => unreachable!("fields of several words"),
     }
@@ -207,6 +220,10 @@ fn read_many(
         _ => unreachable!("fields of one word"),
     }
     Ok(())
+}
+
+fn is_tag(tag: &[u8]) -> bool {
+    (1..=255).contains(&tag.len()) && tag.iter().all(u8::is_ascii_alphanumeric)
 }
 
 fn string(word: &Word<'_>) -> Result<Vec<u8>, String> {
@@ -283,6 +300,10 @@ fn normal(
             U32 | Span | V4 => 4,
             V6 => 16,
             Text => 1 + usize::from(*rest.first()?),
+            Tag => {
+                let end = 1 + usize::from(*rest.first()?);
+                rest.get(1..end).filter(|tag| is_tag(tag)).map(|_| end)?
+            }
             Texts => {
                 let mut end = 0;
                 while end < rest.len() {
@@ -375,6 +396,12 @@ mod tests {
         check("A \\# 3 c00002", "these octets are not those of a A record");
         check("TYPE65280 \\# 4 0a0000", "4 octets are announced, 3 follow");
         check("TYPE65280 1", "TYPE65280 data can only be written as `\\# length hex` (RFC 3597)");
+        check("CAA 0 \"\" x", "`` is not a tag, like issue: 1 to 255 letters and digits");
+        check(
+            "CAA 0 iss\\000ue x",
+            "`iss\\000ue` is not a tag, like issue: 1 to 255 letters and digits",
+        );
+        check("CAA \\# 3 000101", "these octets are not those of a CAA record");
         check("SSHFP 1 1 xyz", "`xyz` is not hexadecimal");
     }
 
@@ -412,6 +439,9 @@ mod tests {
         came(T::TXT, b"", b"-");
         came(T::TXT, b"\x02a", b"-");
         came(T::CAA, b"\0\x05is", b"-");
+        came(T::CAA, b"\0\0", b"-");
+        came(T::CAA, b"\0\x03\0is;", b"-");
+        came(T::CAA, b"\0\x02\xc3\xa9;", b"-");
         // No pointers in types younger than RFC 3597.
         came(T::KX, b"\0\x01\xc0\x0c", b"-");
         came(T::SVCB, b"\0\x01\xc0\x0c", b"-");

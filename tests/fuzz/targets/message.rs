@@ -184,9 +184,11 @@ fn data(message: &[u8]) {
         plain.extend([0, 1, 0, 0, 0, 0]);
         plain.extend((ours.len() as u16).to_be_bytes());
         plain.extend_from_slice(&ours);
-        // A record without data is one of an UPDATE to them, and the flags of
-        // NAPTR are letters (RFC 3403 §4.1 leaves them to the application).
-        let is_choosy = ours.is_empty() || rtype == RecordType::NAPTR;
+        // A record without data is one of an UPDATE to them, the flags of
+        // NAPTR are letters (RFC 3403 §4.1 leaves them to the application), and
+        // a tag of CAA has 15 at most (RFC 6844 §5.1; RFC 8659 does not say so).
+        let is_long = rtype == RecordType::CAA && ours[1] > 15;
+        let is_choosy = ours.is_empty() || rtype == RecordType::NAPTR || is_long;
         if let Err(error) = TheirRecord::from_bytes(&plain)
             && !is_choosy
         {
