@@ -117,8 +117,13 @@ impl RecordV3 {
         RecordV3(name, rtype, ttl, BASE64_NOPAD.encode(&rdata), until, line)
     }
 
-    fn record(self, key: &str) -> Result<HostRecord, StoreError> {
+    /// Of the host whose row has this key.
+    fn record(self, key: &str, host: &Name) -> Result<HostRecord, StoreError> {
         let RecordV3(name, rtype, ttl, rdata, until, line) = self;
+        if !name.is_within(host) {
+            let why = format!("it has a record at {}, which is not below it", name.without_dot());
+            return Err(unreadable(key, &why));
+        }
         let rdata = BASE64_NOPAD.decode(rdata.as_bytes());
         let rdata = rdata.map_err(|_| unreadable(key, "a record's data is not base64"))?;
         Ok(HostRecord { name, rtype, ttl, rdata, until, line })
@@ -327,6 +332,8 @@ pub(super) fn read_host(key: &str, value: &[u8]) -> Result<Host, StoreError> {
     let since = Timestamp(when);
     let SettingsV2(ttl, lease, wildcard, blocked) =
         settings.unwrap_or(SettingsV2(None, None, false, false));
+    let records = rare.records.into_iter().map(|record| record.record(key, &name));
+    let records = records.collect::<Result<_, _>>()?;
     Ok(Host {
         name,
         owner,
@@ -349,11 +356,7 @@ pub(super) fn read_host(key: &str, value: &[u8]) -> Result<Host, StoreError> {
         changes,
         site: rare.site.map(|(router, suffix)| Site { router, suffix }),
         prefix: rare.prefix,
-        records: rare
-            .records
-            .into_iter()
-            .map(|record| record.record(key))
-            .collect::<Result<_, _>>()?,
+        records,
     })
 }
 
@@ -541,6 +544,12 @@ mod tests {
         let host = read_host(key, v3.as_bytes()).unwrap();
         assert_eq!(host.records.len(), 2);
         assert_eq!(put_host(&host), Write::Put(key.into(), v3.into()));
+        // A record of somebody else's name: the row is named.
+        let foreign = v3.replace("_acme-challenge.home", "_acme-challenge.work");
+        let error = read_host(key, foreign.as_bytes()).unwrap_err().to_string();
+        for needed in [key, "a record at _acme-challenge.work.dyn.example.org"] {
+            assert!(error.contains(needed), "{error}");
+        }
         let key = "account/ann";
         let value = r#"{"v":1,"password":"$argon2id$…","blocked":true,"created":1}"#;
         let account = read_account(key, value.as_bytes()).unwrap();
