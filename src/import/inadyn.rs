@@ -93,6 +93,7 @@ fn section(
         entry.secret = user.take();
     }
     entry.login = user;
+    hosts.retain(|name| !name.is_empty());
     if hosts.is_empty() {
         found.remarks.push(format!("{here}: no hostname"));
     }

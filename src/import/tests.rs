@@ -117,6 +117,10 @@ fn inadyn() {
             "www example.org it's",
         ]
     );
+    let empty = "provider x { hostname = { \"\", nas } }\ncustom y { hostname = \"\" }\n";
+    let empty = found(Source::Inadyn, &[("inadyn.conf", empty)]).unwrap();
+    assert_eq!(empty.hosts.iter().map(shown).collect::<Vec<_>>(), ["nas - -"]);
+    assert_eq!(empty.remarks, ["inadyn.conf:2: no hostname"]);
     let found = found(Source::Inadyn, &[("inadyn.conf", INADYN)]).unwrap();
     assert_eq!(found.hosts[2].place, "inadyn.conf:14");
     assert!(found.remarks[0].contains("includes another file"));
