@@ -22,7 +22,7 @@ fn basic(user: &str, token: &str) -> String {
     data_encoding::BASE64.encode(format!("{user}:{token}").as_bytes())
 }
 
-fn seeds() -> Vec<Vec<u8>> {
+pub fn seeds() -> Vec<Vec<u8>> {
     let login = basic("home.example", TOKEN);
     let form = |target: &str, body: &str| {
         format!(
@@ -145,13 +145,15 @@ const PIECES: [&str; 60] = [
     "iiiijjjjkkkkllllmmmmnnnnoooopppp",
 ];
 
-fn mutate(octets: &mut Vec<u8>, dice: &mut Dice) {
+pub fn mutate(octets: &mut Vec<u8>, dice: &mut Dice) {
     text::mutate(octets, dice, &PIECES);
 }
 
 fn holds(octets: &[u8]) {
-    let at_once = exchange(octets, usize::MAX);
-    let in_dribs = exchange(octets, 1);
+    let options = Options::default();
+    let at_once = exchange(&options, octets, usize::MAX);
+    // Octet by octet, or long ones in as many pieces.
+    let in_dribs = exchange(&options, octets, 1 + octets.len() / 200);
     let shown = || String::from_utf8_lossy(octets).into_owned();
     let said = |answers: &[u8]| String::from_utf8_lossy(answers).into_owned();
     // What breaks off is told so or not; that is all that may differ.
@@ -177,7 +179,7 @@ fn holds(octets: &[u8]) {
 
 /// What comes back for these octets, sent `step` at a time to a server that is
 /// always the same. `Date` is left out.
-fn exchange(octets: &[u8], step: usize) -> Vec<u8> {
+pub fn exchange(options: &Options, octets: &[u8], step: usize) -> Vec<u8> {
     thread_local!(static RUNTIME: tokio::runtime::Runtime = memory::runtime());
     let registry = memory::registry(memory::Memory::of(memory::rows())).expect("good rows");
     // It is the client that ends: none of these times passes.
@@ -190,14 +192,16 @@ fn exchange(octets: &[u8], step: usize) -> Vec<u8> {
         requests: None,
         ..Limits::default()
     };
-    let options = Options { limits, ..Options::default() };
+    let options = Options { limits, ..options.clone() };
     let moments = memory::moments();
-    let (ours, theirs) = tokio::io::duplex(step.min(1 << 20));
+    // Answers are taken whole, as sockets take them.
+    let (mut write, to_read) = tokio::io::duplex(step.min(1 << 20));
+    let (mut read, to_write) = tokio::io::duplex(1 << 20);
+    let theirs = tokio::io::join(to_read, to_write);
     let peer = SocketAddr::new(memory::PEER, 40_000);
     let answers = RUNTIME.with(|runtime| {
         runtime.block_on(async {
             let serve = converse(&options, registry.clone(), &moments, theirs, peer);
-            let (mut read, mut write) = tokio::io::split(ours);
             let send = async {
                 // It may have answered and gone.
                 let _ = write.write_all(octets).await;
@@ -218,7 +222,7 @@ fn exchange(octets: &[u8], step: usize) -> Vec<u8> {
 }
 
 /// The rest behind one well-formed answer.
-fn one_answer(answers: &[u8]) -> Option<&[u8]> {
+pub fn one_answer(answers: &[u8]) -> Option<&[u8]> {
     let end = answers.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&answers[..end]).ok()?;
     let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5))?;

@@ -11,8 +11,11 @@ mod dump;
 mod grammar;
 mod http;
 mod import;
+mod journal;
 mod memory;
 mod message;
+mod proxied;
+mod proxy;
 mod rows;
 mod slow;
 mod stream;
@@ -39,15 +42,18 @@ pub struct Target {
 }
 
 /// All of them.
-pub const ALL: [&Target; 11] = [
+pub const ALL: [&Target; 14] = [
     &answer::TARGET,
     &message::TARGET,
     &tsig::TARGET,
     &slow::TARGET,
     &stream::TARGET,
     &http::TARGET,
+    &proxied::TARGET,
+    &proxy::TARGET,
     &zone_file::TARGET,
     &rows::TARGET,
+    &journal::TARGET,
     &dump::TARGET,
     &import::TARGET,
     &configuration::TARGET,

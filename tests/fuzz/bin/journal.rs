@@ -1,0 +1,3 @@
+#![no_main]
+
+truename_fuzz::fuzz!("journal");
