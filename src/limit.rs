@@ -61,7 +61,9 @@ impl Rate {
 /// Who has had how much.
 pub struct Limiter {
     rows: Box<[Row]>,
-    seed: foldhash::fast::RandomState,
+    /// Not the fast one: by some of its seeds the networks of a crowd, which
+    /// differ in a few bits, share a few rows.
+    seed: foldhash::quality::RandomState,
 }
 
 /// One cache line of places.
@@ -82,7 +84,7 @@ impl Limiter {
     pub fn new(keys: usize) -> Limiter {
         let rows = keys.div_ceil(ROW).next_power_of_two();
         let rows = (0..rows).map(|_| Row::default()).collect();
-        Limiter { rows, seed: foldhash::fast::RandomState::default() }
+        Limiter { rows, seed: foldhash::quality::RandomState::default() }
     }
 
     /// Where a key belongs.
