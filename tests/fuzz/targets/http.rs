@@ -15,7 +15,7 @@ use super::{Target, text};
 use crate::dice::Dice;
 
 pub const TARGET: Target =
-    Target { name: "http", holds, seeds, mutate, longest: 4096, rounds: 250 };
+    Target { name: "http", holds, seeds, mutate, longest: 4096, rounds: 150 };
 
 /// `home.example:TOKEN` and `us:ALL_TOKEN`, as clients send them.
 fn basic(user: &str, token: &str) -> String {

@@ -13,7 +13,7 @@ use super::{Target, memory};
 use crate::dice::Dice;
 
 pub const TARGET: Target =
-    Target { name: "journal", holds, seeds, mutate, longest: 512, rounds: 60 };
+    Target { name: "journal", holds, seeds, mutate, longest: 512, rounds: 20 };
 
 /// A record begins at a multiple of this.
 const BLOCK: usize = 4096;

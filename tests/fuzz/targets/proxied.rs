@@ -8,7 +8,7 @@ use super::http::{exchange, mutate, one_answer};
 use super::{Target, memory};
 
 pub const TARGET: Target =
-    Target { name: "proxied", holds, seeds, mutate: mutate_framing, longest: 2048, rounds: 250 };
+    Target { name: "proxied", holds, seeds, mutate: mutate_framing, longest: 2048, rounds: 120 };
 
 fn seeds() -> Vec<Vec<u8>> {
     let next = "GET /ip HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.2\r\n\r\n";

@@ -12,7 +12,7 @@ use super::{Target, memory, text};
 use crate::dice::Dice;
 
 pub const TARGET: Target =
-    Target { name: "proxy", holds, seeds, mutate, longest: 4200, rounds: 250 };
+    Target { name: "proxy", holds, seeds, mutate, longest: 4200, rounds: 100 };
 
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
