@@ -22,8 +22,11 @@ pub fn read(file: &File, found: &mut Found) -> Result<(), String> {
     let no_dump = |why: String| {
         format!("{here} is no dump of its tables ({why}): write one with `manage.py dumpdata main`")
     };
-    let rows: Vec<Value> =
+    // What is no JSON is told by its place; what is no list, and may be a
+    // secret alone, would be quoted.
+    let rows: Value =
         serde_json::from_str(&file.text).map_err(|error| no_dump(error.to_string()))?;
+    let Value::Array(rows) = rows else { return Err(no_dump("it is no list".into())) };
     let of_model = |model: &'static str| {
         rows.iter().filter(move |row| row.get("model").and_then(Value::as_str) == Some(model))
     };

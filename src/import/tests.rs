@@ -149,6 +149,12 @@ fn duckdns() {
 }
 
 #[test]
+fn a_secret_that_is_no_dump_is_not_quoted() {
+    let error = found(Source::NsupdateInfo, &[("dump", "\"hunter2\"")]).unwrap_err();
+    assert!(error.starts_with("dump is no dump of its tables (it is no list)"), "{error}");
+}
+
+#[test]
 fn token_list() {
     let text = "# tokens\n0123456789abcdef:home.example.org\n\nwith:colon:nas\nnonsense\n";
     assert_eq!(
