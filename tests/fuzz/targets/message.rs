@@ -188,7 +188,9 @@ fn data(message: &[u8]) {
         // NAPTR are letters (RFC 3403 §4.1 leaves them to the application), and
         // a tag of CAA has 15 at most (RFC 6844 §5.1; RFC 8659 does not say so).
         let is_long = rtype == RecordType::CAA && ours[1] > 15;
-        let is_choosy = ours.is_empty() || rtype == RecordType::NAPTR || is_long;
+        // CSYNC (RFC 7477) is data of no form to us.
+        let is_choosy =
+            ours.is_empty() || is_long || [RecordType::NAPTR, RecordType(62)].contains(&rtype);
         if let Err(error) = TheirRecord::from_bytes(&plain)
             && !is_choosy
         {

@@ -92,7 +92,8 @@ fn requests(mut rest: &[u8]) -> usize {
 /// What is behind a request whose end is beyond doubt.
 fn one_request(octets: &[u8]) -> Option<&[u8]> {
     let (line, mut rest) = line(octets)?;
-    let is_current = line.ends_with(b"HTTP/1.1");
+    // Whatever else a line ends in is taken for the current version.
+    let is_current = !line.to_ascii_uppercase().windows(8).any(|word| word == b"HTTP/1.0");
     let (mut length, mut is_chunked) = (None, false);
     loop {
         let (header, behind) = self::line(rest)?;
@@ -111,7 +112,7 @@ fn one_request(octets: &[u8]) -> Option<&[u8]> {
         let letters: Vec<u8> = letters.map(u8::to_ascii_lowercase).collect();
         let is = |plain: &str| colon.is_some() && name.eq_ignore_ascii_case(plain.as_bytes());
         match &letters[..] {
-            _ if header[0].is_ascii_whitespace() => return None,
+            _ if matches!(header[0], b' ' | b'\t') => return None,
             _ if colon.is_some()
                 && is_name
                 && !is("content-length")
