@@ -127,23 +127,38 @@ impl Passwords {
         if login.secret.0.is_empty() || login.secret.0.len() > MAX_SECRET {
             return Some(Auth::Wrong);
         }
-        let mut is_known = false;
-        for key in state.keys_by_secret(&login.secret) {
-            is_known = true;
-            let grant = grant(&key);
-            let may = !key.has_ended(self.now()) && key.allows_source(source);
-            if may && !state.contradicts(&login.user, &grant) {
-                return Some(granted(state, grant));
-            }
-        }
-        // One host of several that came with the same secret has used it, and
-        // another one has not yet.
-        if is_known {
-            return state.foreign_keys(&login.user).is_empty().then_some(Auth::Wrong);
+        if let Some((auth, is_named)) = self.of_key(state, login, source) {
+            // One host of several that came with the same secret has used it,
+            // and the one logged in as may not have yet.
+            let is_sure = is_named || state.foreign_keys(&login.user).is_empty();
+            return is_sure.then_some(auth);
         }
         let (account, hash, grant) = by_password(state, &login.user)?;
         let digest = self.digest(&hash, &login.secret);
         self.is_remembered(&account, &digest).then(|| granted(state, grant))
+    }
+
+    /// What a secret proves that is a key's; of several keys (hosts may have
+    /// come from elsewhere with the same secret) that which is good for the
+    /// host logged in as. And whether it is that one.
+    fn of_key(&self, state: &State, login: &Login, source: IpAddr) -> Option<(Auth, bool)> {
+        let named = login.user.parse().ok().and_then(|name: Name| state.host(&name));
+        let mut auth = None;
+        for key in state.keys_by_secret(&login.secret) {
+            let auth = auth.get_or_insert(Auth::Wrong);
+            let grant = grant(&key);
+            let may = !key.has_ended(self.now()) && key.allows_source(source);
+            if !may || state.contradicts(&login.user, &grant) {
+                continue;
+            }
+            if named.as_ref().is_some_and(|host| state.covers(&grant, host)) {
+                return Some((granted(state, grant), true));
+            }
+            if *auth == Auth::Wrong {
+                *auth = granted(state, grant);
+            }
+        }
+        auth.map(|auth| (auth, false))
     }
 
     /// Checks what cannot be told quickly.
@@ -162,6 +177,9 @@ impl Passwords {
                 Checked::Wrong => {}
                 Checked::Busy => return Auth::Busy,
             }
+        }
+        if let Some((auth, _)) = self.of_key(state, login, source) {
+            return auth;
         }
         let Some((account, hash, grant)) = by_password(state, &login.user) else {
             return self.nobody(state, login, network).await;

@@ -383,17 +383,15 @@ mod tests {
             preadv2(&file, into, 0, ReadWriteFlags::NOWAIT).map(|_| byte[0])
         };
         assert!(matches!(in_memory(), Ok(7) | Err(Errno::OPNOTSUPP)), "{:?}", in_memory());
-        tree_from_disk(directory.path()).unwrap();
         // Where files are in memory alone, they stay there.
-        let kept_by = rustix::fs::fstatfs(&file).unwrap().f_type;
         const TMPFS: u64 = 0x0102_1994;
-        if kept_by as u64 != TMPFS {
-            assert!(
-                matches!(in_memory(), Err(Errno::AGAIN | Errno::OPNOTSUPP)),
-                "{:?}",
-                in_memory()
-            );
-        }
+        let is_in_memory_alone = rustix::fs::fstatfs(&file).unwrap().f_type as u64 == TMPFS;
+        // What somebody else is just busy with, the kernel keeps for a moment.
+        let is_forgotten = (0..1000).any(|_| {
+            tree_from_disk(directory.path()).unwrap();
+            matches!(in_memory(), Err(Errno::AGAIN | Errno::OPNOTSUPP))
+        });
+        assert!(is_forgotten || is_in_memory_alone);
         assert_eq!(fs::read(&path).unwrap(), [7; 8192]);
     }
 }

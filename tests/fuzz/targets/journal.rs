@@ -304,6 +304,9 @@ fn holds(octets: &[u8]) {
 
     let opened = open(engine, directory.path()).unwrap_or_else(|e| panic!("{e}: {}", shown()));
     let mut rows = seen(&opened);
+    // Serials are to be raised, until somebody has done so.
+    let mark = rows.remove_entry("meta/imported");
+    assert_eq!(mark.is_some(), opened.restored, "{}", shown());
     let said = opened.warnings.join("\n");
     let is_loud = said.contains("THE JOURNAL IS BROKEN") && said.contains("IS LOST until");
     assert_eq!(opened.restored, is_loud, "{said}: {}", shown());
@@ -327,6 +330,7 @@ fn holds(octets: &[u8]) {
     drop(opened);
     rows.insert("z".into(), "new".into());
     rows.remove("a");
+    rows.extend(mark);
     let again = open(engine, directory.path()).unwrap_or_else(|e| panic!("{e}: {}", shown()));
     assert_eq!((seen(&again), again.restored), (rows, false), "{}", shown());
     assert_eq!(again.warnings, Vec::<String>::new(), "{}", shown());

@@ -25,7 +25,11 @@ fn by(client: &str, run: Run, chain: fn(&Path) -> PathBuf) {
     let theirs = server.add_host(CAM, &[]);
     let ours = server.add_host(HOST, &[]);
     let said = with(&network, &server, client, &theirs, run).0;
-    refused(&network, &said, "this key may not set TXT records at _acme-challenge.home.dyn.example.org");
+    refused(
+        &network,
+        &said,
+        "this key may not set TXT records at _acme-challenge.home.dyn.example.org",
+    );
     let (said, directory) = with(&network, &server, client, &ours, run);
     issued(&network, &pebble, &said, &chain(directory.path()));
 }
