@@ -5,6 +5,9 @@ use std::ops::Range;
 use super::cookie;
 use crate::wire::{HEADER, Record, RecordType, option, skip_name, u16_at};
 
+/// The type of an OPT record, which is one octet but for a zero before it.
+const OPT: u8 = RecordType::OPT.0 as u8;
+
 /// What follows the question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extra {
@@ -100,10 +103,21 @@ impl Options {
 pub fn extra(message: &[u8], at: usize) -> Extra {
     let counts = message.get(6..HEADER);
     if at == message.len() && counts == Some(&[0; HEADER - 6]) {
-        Extra::None
-    } else {
-        records(message, at)
+        return Extra::None;
     }
+    if counts == Some(&[0, 0, 0, 0, 0, 1])
+        && let Some(rest) = message.get(at..)
+        && let &[0, 0, OPT, size_high, size_low, _, version, dnssec_ok, _, 0, 0] = rest
+    {
+        // As nearly all are that are there: the root's, without options.
+        return Extra::Edns(Edns {
+            size: u16::from_be_bytes([size_high, size_low]),
+            version,
+            dnssec_ok: dnssec_ok & 0x80 != 0,
+            options: Options::default(),
+        });
+    }
+    records(message, at)
 }
 
 /// The same for a message with no question, or with several.
