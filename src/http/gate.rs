@@ -89,18 +89,19 @@ pub fn refusal(shared: &Shared, request: &Request) -> Option<Response> {
     if grant.is_some_and(|grant| shared.gate.admits_holder(&grant)) {
         return None;
     }
-    let mut response = match &asked {
+    let response = match &asked {
         // In words that its clients know.
         Some((language, asked)) => {
             let answer = Answer::Unavailable(Unavailable::Overloaded);
             let spoken = (language.speak)(request, asked, &answer);
-            super::content(spoken.status, spoken.kind, spoken.body)
+            let mut response = super::content(spoken.status, spoken.kind, spoken.body);
+            if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+                response.headers_mut().insert(header::RETRY_AFTER, RETRY);
+            }
+            response
         }
         None => later(),
     };
-    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, RETRY);
-    }
     if shared.gate.is_news(household(source)) {
         tracing::warn!(%source, "more requests than one network may make: 911 until it asks less");
         let secrets = asked.iter().flat_map(|(_, asked)| &asked.logins);

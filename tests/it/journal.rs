@@ -12,6 +12,7 @@ use truename::store::{self, Engine, Opened, Store, Write};
 
 use crate::crash::Random;
 use crate::daemon::until;
+use crate::store::copy_all;
 
 /// A record begins at a multiple of this.
 const BLOCK: usize = 4096;
@@ -350,19 +351,6 @@ fn the_last_record_is_soon_of_no_consequence(engine: Engine) {
         (!opened.restored && seen(&*opened.store) == "a=1 b=2").then_some(())
     };
     until("the engine holds it", Duration::from_secs(60), seen_without);
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            fs::create_dir_all(&to).unwrap();
-            copy_all(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
 }
 
 fn after_a_stop_the_journal_is_of_no_consequence(engine: Engine) {

@@ -353,12 +353,13 @@ fn a_store_that_is_gone_is_not_a_new_one(engine: Engine) {
     store::open(engine, directory.path()).unwrap_err();
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a file, or a directory with all that is in it.
+pub fn copy_all(from: &Path, to: &Path) {
     if from.is_dir() {
         fs::create_dir_all(to).unwrap();
         for entry in fs::read_dir(from).unwrap() {
             let entry = entry.unwrap();
-            copy(&entry.path(), &to.join(entry.file_name()));
+            copy_all(&entry.path(), &to.join(entry.file_name()));
         }
     } else {
         fs::copy(from, to).unwrap();
@@ -371,7 +372,7 @@ fn an_older_copy_is_noticed(engine: Engine) {
     opened.store.commit(&[put("a", "1")]).unwrap();
     drop(opened);
     let kept = temporary();
-    copy(directory.path(), kept.path());
+    copy_all(directory.path(), kept.path());
     let opened = open(engine, &directory);
     opened.store.commit(&[put("a", "2")]).unwrap();
     drop(opened);

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use truename::store::{self, Engine, Opened, Row, Write, dump};
 
 use crate::crash::Random;
+use crate::store::copy_all;
 
 /// The file that holds an engine's rows.
 fn rows_file(engine: Engine, directory: &Path) -> PathBuf {
@@ -230,19 +231,6 @@ fn rows_that_vanished_are_noticed() {
         assert!(opened.warnings[0].contains("it has 499 rows"), "{:?}", opened.warnings);
         assert_eq!(old_rows(&opened), all[..400]);
     });
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            fs::create_dir_all(&to).unwrap();
-            copy_all(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
 }
 
 /// What a kill while sled opens leaves: a snapshot under the name it has while
