@@ -27,10 +27,12 @@ use crate::store::{IMPORTED, Opened, Store, StoreError, Write};
 use crate::update::{Edited, Outcome, Update};
 use crate::zone::{Snapshot, Zone};
 
-/// Lapses written down in one group: 100,000 leases that end in the same
-/// second let updates through in between, and each waits for one such group
-/// at most.
+/// Lapses written down in one group while nobody else wants anything.
 const LAPSES_A_GROUP: usize = 256;
+
+/// The same while updates come: 100,000 leases that end in the same second let
+/// them through in between, and each waits for one such group at most.
+const LAPSES_BETWEEN_UPDATES: usize = 32;
 
 /// Lapses of one group that get a line each in the log; of more, only their
 /// number is told (and each host's history tells of its own).
@@ -109,6 +111,8 @@ pub(super) struct Core {
     held_back: bool,
     /// Since when it has done so.
     behind_since: Option<Served>,
+    /// Something was decided since leases were last withdrawn.
+    among_updates: bool,
     /// Versions that somebody was still reading when they were replaced. They
     /// are let go here: whoever lets go last takes the version apart, and those
     /// who answer questions have no time for it.
@@ -164,6 +168,7 @@ impl Core {
             patience: served,
             held_back: false,
             behind_since: None,
+            among_updates: false,
             retired: Vec::new(),
         };
         Ok((core, served))
@@ -238,7 +243,11 @@ impl Core {
         }
         let mut draft = Draft::new(&self.state, &self.snapshot);
         let mut lapsed = Vec::new();
-        for _ in 0..LAPSES_A_GROUP {
+        let most = match std::mem::take(&mut self.among_updates) {
+            true => LAPSES_BETWEEN_UPDATES,
+            false => LAPSES_A_GROUP,
+        };
+        for _ in 0..most {
             let Some(host) = draft.state.take_due(now.served) else { break };
             if draft.state.next_end(&host).is_some_and(|end| end <= now.served) {
                 if let Some(name) = draft.expire(host, now) {
@@ -311,6 +320,7 @@ impl Core {
     /// Decides a group, writes it down, publishes it, and only then replies.
     pub fn group(&mut self, group: Vec<Request>, now: Now) {
         self.take_heard();
+        self.among_updates = true;
         let mut done = self.new_group();
         let decided: Vec<Decided> =
             group.iter().map(|request| self.decide(&mut done, request, now)).collect();

@@ -35,6 +35,10 @@ const GROUP: usize = 256;
 /// The longest sleep, so that a clock that was asked too early is asked again.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
+/// Groups of requests that go before what time asks for: after so many some of
+/// that is done, however many more wait.
+const GROUPS_FIRST: u32 = 8;
+
 /// How soon what waits for the store to catch up is tried again.
 const CATCH_UP: Duration = Duration::from_millis(10);
 
@@ -344,20 +348,28 @@ fn load_zones(settings: &Settings) -> Result<Vec<Zone>, CommandError> {
 /// The thread: sleeps until something is asked or time asks for something.
 fn run(mut core: Core, jobs: &Receiver<Job>, clock: &Clock, dump: Option<&Path>, pace: &Pace) {
     let mut dump = Dump::into(dump);
+    let mut groups = 0;
     loop {
         let now = clock();
-        if core.advance(now) {
-            dump.begin(&core, now);
+        let mut next = jobs.try_recv().ok();
+        groups += 1;
+        if next.is_none() || groups > GROUPS_FIRST {
+            groups = 0;
+            if core.advance(now) {
+                dump.begin(&core, now);
+            }
         }
-        let mut sleep = core.deadline().since(now.served).min(LONGEST_SLEEP);
-        if core.is_held_back() {
-            sleep = sleep.max(CATCH_UP);
+        if next.is_none() {
+            let mut sleep = core.deadline().since(now.served).min(LONGEST_SLEEP);
+            if core.is_held_back() {
+                sleep = sleep.max(CATCH_UP);
+            }
+            next = match jobs.recv_timeout(sleep) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
         }
-        let mut next = match jobs.recv_timeout(sleep) {
-            Ok(job) => Some(job),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => break,
-        };
         let mut group = Vec::new();
         let mut other = None;
         while let Some(job) = next {

@@ -291,7 +291,54 @@ fn names_of_one_request_are_written_down_together() {
 /// that an update need not wait for all of them.
 #[test]
 fn leases_that_end_together_are_withdrawn_in_groups() {
-    const HOSTS: usize = 600;
+    let mut world = together(600);
+    let groups = world.groups.load(Ordering::SeqCst);
+    world.wait(61);
+    assert_eq!(world.registry().state().present_count(), 0);
+    let groups = world.groups.load(Ordering::SeqCst) - groups;
+    assert!((3..100).contains(&groups), "600 in {groups} groups");
+}
+
+/// Updates that come meanwhile go first, and wait for a small group at most.
+#[test]
+fn leases_that_end_together_let_updates_go_first() {
+    let world = together(600);
+    add(&world, "home");
+    add(&world, "nas");
+    let begun = world.hosts_written.lock().unwrap().len();
+    let groups = world.groups.load(Ordering::SeqCst);
+    let slow = world.slow.clone();
+    let held = slow.lock().unwrap();
+    let registry = world.registry().clone();
+    let home = std::thread::spawn(move || in_time(registry, update("home", 1)));
+    until("the disk is asked", Duration::from_secs(30), || {
+        (world.groups.load(Ordering::SeqCst) > groups).then_some(())
+    });
+    world.pass(61);
+    let (grant, update) = update("nas", 1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut nas = std::pin::pin!(world.registry().update(grant, &update));
+        // Asked once, it has its place in the queue.
+        tokio::select! {
+            biased;
+            said = &mut nas => panic!("{said:?} while the disk is held"),
+            () = std::future::ready(()) => {}
+        }
+        drop(held);
+        assert_eq!(nas.await.unwrap(), [Outcome::Moved(at(1))]);
+    });
+    assert_eq!(home.join().unwrap(), Outcome::Moved(at(1)));
+    until("the leases end", Duration::from_secs(30), || {
+        (world.registry().state().present_count() == 1).then_some(())
+    });
+    let written = world.hosts_written.lock().unwrap()[begun..].to_vec();
+    let sizes = (written[..2].to_vec(), written[2] < 64, written[3] > 64);
+    assert_eq!(sizes, (vec![1, 1], true, true), "{written:?}");
+}
+
+/// So many hosts whose leases end 60 seconds later, all together.
+fn together(hosts: usize) -> World {
     let mut world = World::new(Engine::Redb, super::daemon::ZONE);
     world.lease = "60s".parse().unwrap();
     world.start().unwrap();
@@ -299,21 +346,17 @@ fn leases_that_end_together_are_withdrawn_in_groups() {
     let account = Command::AccountAdd { name: ann.clone(), password: None };
     assert!(world.command(account).is_ok());
     let names: Vec<Name> =
-        (0..HOSTS).map(|n| format!("h{n}.dyn.example.org").parse().unwrap()).collect();
+        (0..hosts).map(|n| format!("h{n}.dyn.example.org").parse().unwrap()).collect();
     world.commands(names.iter().map(|name| {
         let settings = HostSettings { owner: Some(Some(ann.clone())), ..HostSettings::default() };
         Command::HostAdd { name: name.clone(), settings, key: false }
     }));
     let grant =
         Grant { holder: Holder::Account(ann), hosts: Vec::new(), key: None, may: May::default() };
-    let hosts = Hosts::Listed(names.into_iter().map(Some).collect());
-    in_time(world.registry().clone(), (grant, Update { hosts, ..update("any", 1).1 }));
-    assert_eq!(world.registry().state().present_count(), HOSTS);
-    let groups = world.groups.load(Ordering::SeqCst);
-    world.wait(61);
-    assert_eq!(world.registry().state().present_count(), 0);
-    let groups = world.groups.load(Ordering::SeqCst) - groups;
-    assert!((3..100).contains(&groups), "{HOSTS} in {groups} groups");
+    let listed = Hosts::Listed(names.into_iter().map(Some).collect());
+    in_time(world.registry().clone(), (grant, Update { hosts: listed, ..update("any", 1).1 }));
+    assert_eq!(world.registry().state().present_count(), hosts);
+    world
 }
 
 /// While groups come faster than the store can take them, leases wait and let

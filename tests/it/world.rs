@@ -51,6 +51,8 @@ pub struct World {
     pub behind: Arc<AtomicBool>,
     /// Groups the disk was asked to write down, those that wait included.
     pub groups: Arc<AtomicU64>,
+    /// Hosts in each group that was written down.
+    pub hosts_written: Arc<Mutex<Vec<usize>>>,
     running: Option<(Registry, axum::Router)>,
     runtime: tokio::runtime::Runtime,
 }
@@ -73,6 +75,7 @@ impl World {
             slow: Arc::default(),
             behind: Arc::default(),
             groups: Arc::default(),
+            hosts_written: Arc::default(),
             running: None,
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
         }
@@ -109,6 +112,7 @@ impl World {
             slow: self.slow.clone(),
             behind: self.behind.clone(),
             groups: self.groups.clone(),
+            hosts_written: self.hosts_written.clone(),
         });
         let clock = self.clock.clone();
         let step = self.step.clone();
@@ -344,6 +348,7 @@ struct Disk {
     slow: Arc<Mutex<()>>,
     behind: Arc<AtomicBool>,
     groups: Arc<AtomicU64>,
+    hosts_written: Arc<Mutex<Vec<usize>>>,
 }
 
 impl Store for Disk {
@@ -356,7 +361,11 @@ impl Store for Disk {
         let _written = self.slow.lock();
         match self.full.load(Ordering::Relaxed) {
             true => Err(StoreError::Full),
-            false => self.store.commit(group),
+            false => {
+                let is_host = |write: &&Write| matches!(write, Write::Put(key, _) if key.starts_with("host/"));
+                self.hosts_written.lock().unwrap().push(group.iter().filter(is_host).count());
+                self.store.commit(group)
+            }
         }
     }
 
