@@ -9,8 +9,10 @@
 //! It finds request lines by following the messages as hyper does, so each
 //! request of a kept connection is cleaned. Bodies pass uncopied. Where a body
 //! comes in chunks, or a line has no end, it lets everything through from there
-//! on as it comes, and hyper is strict. Where two could disagree about the end
-//! of a request (`framing.rs`), hyper is handed a line that it refuses.
+//! on as it comes, and hyper is strict; a proxy's connection ends with such a
+//! request, as this could not be as strict with the next one. Where two could
+//! disagree about the end of a request (`framing.rs`), hyper is handed a line
+//! that it refuses.
 
 use std::future::Future as _;
 use std::io;
@@ -28,6 +30,9 @@ use super::request_line::clean;
 
 /// What hyper refuses with 400, wherever a header is expected.
 const NO_HEADER: &[u8] = b"\0\r\n\r\n";
+
+/// The header that has hyper close the connection behind a request.
+const LAST: &[u8] = b"Connection: close\r\n";
 
 /// The first octet of a client that speaks TLS where plain HTTP is served
 /// (RFC 8446 §5.1). It sends no line to wait for; hyper's 400 tells it at once.
@@ -149,6 +154,9 @@ impl<S> Tolerant<S> {
                 self.state = State::Head { body: Body::None };
             }
             State::Head { body } if content.is_empty() => {
+                if self.strict && body == Body::Chunked {
+                    self.clean.extend_from_slice(LAST);
+                }
                 self.clean.extend_from_slice(b"\r\n");
                 self.state = match body {
                     Body::None | Body::Length(0) => State::Line,

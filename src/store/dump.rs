@@ -19,6 +19,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use super::home::{replace, trouble};
 use super::tally::check;
@@ -42,6 +43,9 @@ pub fn write(
     path: &Path,
     rows: impl Iterator<Item = Result<Row, StoreError>>,
 ) -> Result<u64, StoreError> {
+    // One at a time: two into one file would write what it is replaced by together.
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _alone = WRITING.lock();
     let mut count = 0;
     let mut last = String::new();
     let mut broken = None;

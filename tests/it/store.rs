@@ -545,6 +545,27 @@ fn a_wrong_dump_is_refused_with_its_line() {
     assert!(read(edited.as_bytes()).contains("the dump is damaged or was edited"), "{end}");
 }
 
+/// Two who write a dump into one file at the same time: it is one of theirs.
+#[test]
+fn two_dumps_into_one_file_are_two_dumps() {
+    let directory = temporary();
+    let file = directory.path().join("d");
+    std::thread::scope(|scope| {
+        for writer in ["a", "b"] {
+            let file = &file;
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    let row = |n: u32| Ok((format!("{n:05}"), writer.repeat(100).into_bytes()));
+                    let written = dump::write(file, (0..500).map(row)).unwrap();
+                    assert_eq!(written, 500);
+                    let rows = dump::read(file).unwrap();
+                    assert_eq!(rows.map(Result::unwrap).count(), 500);
+                }
+            });
+        }
+    });
+}
+
 /// A dump that cannot be written leaves the one before it in place.
 #[test]
 fn a_failed_dump_keeps_the_old_one() {

@@ -67,6 +67,28 @@ fn through_nginx() {
     storm(at);
 }
 
+/// Behind chunks a request cannot be read as strictly as in front of them: a
+/// proxy's connection ends with them. Anybody else's goes on.
+#[test]
+fn a_proxys_connection_ends_with_chunks() {
+    let home = Home::new();
+    let proxy = next(&home);
+    home.append(&format!("trusted_proxies = [\"{proxy}\"]\n"));
+    let _running = home.start();
+    let ip = "GET /ip HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let in_chunks = "POST /ip HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\
+                     Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n";
+    let of_known_length = "POST /ip HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabcde";
+    let answers = |from, request: &str| {
+        let answer = exchange(from, home.http, format!("{request}{ip}").as_bytes());
+        answer.matches("HTTP/1.1 ").count()
+    };
+    let somebody = Ipv4Addr::new(127, 4, 0, 1);
+    assert_eq!(answers(proxy, in_chunks), 1);
+    assert_eq!(answers(proxy, of_known_length), 2);
+    assert_eq!(answers(somebody, in_chunks), 2);
+}
+
 /// Sends everything there is, and looks after each whether somebody else gets
 /// his own answer.
 fn storm(proxy: SocketAddr) {
