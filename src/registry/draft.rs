@@ -160,6 +160,14 @@ impl Draft {
         }
         self.hosts.insert(host.name.clone());
         self.state.put_host(&host);
+        let is_heard = |host: &Host| matches!(host.presence, Presence::Present { .. });
+        if before.as_ref().is_some_and(is_heard) && !is_heard(&host) {
+            // Its site is not heard through it any more.
+            let members: Vec<Host> = self.state.members(&host.name).collect();
+            for member in &members {
+                self.state.put_host(member);
+            }
+        }
     }
 
     /// Removes a host, its own keys and its history.
