@@ -192,9 +192,10 @@ fn client_files() -> Vec<PathBuf> {
     files
 }
 
-/// `{word}`, if there is one left.
+/// `{word}`, if there is one left; `#{word}` is ddns-go's own.
 fn placeholder(text: &str) -> Option<&str> {
-    text.split('{').skip(1).find_map(|rest| {
+    let braces = text.match_indices('{').filter(|(at, _)| !text[..*at].ends_with('#'));
+    braces.map(|(at, _)| &text[at + 1..]).find_map(|rest| {
         let (word, _) = rest.split_once('}')?;
         let alike = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         (!word.is_empty() && word.chars().all(alike)).then_some(word)

@@ -295,11 +295,18 @@ impl Answers {
         if let Some(ddns) = ddns.filter(|name| addressed.iter().all(|(taken, _)| taken != name)) {
             addressed.push((ddns, &self.addresses));
         }
+        let kind = |address: &IpAddr| if address.is_ipv4() { "A" } else { "AAAA" };
         for (name, addresses) in addressed {
             for address in addresses {
-                let kind = if address.is_ipv4() { "A" } else { "AAAA" };
-                record(&self.relative(&name), kind, &address.to_string());
+                record(&self.relative(&name), kind(address), &address.to_string());
             }
+        }
+        // Under these a client comes by one family alone, and learns its address of it.
+        let is_dual = self.addresses.iter().any(IpAddr::is_ipv4)
+            && self.addresses.iter().any(IpAddr::is_ipv6);
+        for address in self.addresses.iter().filter(|_| is_dual) {
+            let name = if address.is_ipv4() { "v4.ddns" } else { "v6.ddns" };
+            record(name, kind(address), &address.to_string());
         }
         let primary = self.name_servers.first().map_or(&self.zone, |server| &server.name);
         include_str!("zone")
