@@ -72,8 +72,9 @@ impl Certificate {
         Ok(())
     }
 
-    /// How connections are to be accepted: HTTP/1.1 only, since the clients
-    /// of this server speak nothing newer or choose 1.1 when offered.
+    /// How connections are to be accepted: HTTP/1.1 and 1.0, since the clients
+    /// of this server speak nothing newer or choose 1.1 when offered. Whoever
+    /// offers 1.0 alone (`curl --http1.0`) would be turned away otherwise.
     pub fn server_config(self: &Arc<Certificate>) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
@@ -81,7 +82,7 @@ impl Certificate {
             .expect("the provider has TLS 1.2 and 1.3")
             .with_no_client_auth()
             .with_cert_resolver(self.clone());
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
         Arc::new(config)
     }
 }

@@ -45,6 +45,13 @@ async fn an_update_over_tls() {
         assert!(answer.replace("nochg", "good").ends_with("\r\n\r\ngood 192.0.2.1\n"), "{answer}");
     }
 
+    // Who offers one protocol alone gets it (curl --http1.0), who offers none, any.
+    for offered in ["http/1.0", "http/1.1"] {
+        let stream = connect_with(address, &roots, "127.0.0.1", vec![offered.into()]).await;
+        let stream = stream.unwrap_or_else(|error| panic!("{offered}: {error}"));
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(offered.as_bytes()));
+    }
+
     // Plain HTTP at the port of TLS ends, and the next client is served.
     let mut plain = TcpStream::connect(address).await.unwrap();
     plain.write_all(b"GET /ip HTTP/1.0\r\n\r\n").await.unwrap();
@@ -77,12 +84,22 @@ async fn connect(
     roots: &RootCertStore,
     name: &str,
 ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    connect_with(address, roots, name, Vec::new()).await
+}
+
+async fn connect_with(
+    address: SocketAddr,
+    roots: &RootCertStore,
+    name: &str,
+    alpn_protocols: Vec<Vec<u8>>,
+) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots.clone())
         .with_no_client_auth();
+    config.alpn_protocols = alpn_protocols;
     let stream = TcpStream::connect(address).await?;
     let name = ServerName::try_from(name.to_owned()).unwrap();
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
