@@ -104,7 +104,7 @@ fn speak(_: &Request, _: &Asked, answer: &Answer) -> Spoken {
             Some(Outcome::BadAddress | Outcome::BadPrefix) => {
                 (StatusCode::BAD_REQUEST, "invalid address")
             }
-            Some(Outcome::NotAllowed) => (StatusCode::BAD_REQUEST, "not allowed by this token"),
+            Some(Outcome::NotAllowed) => (StatusCode::BAD_REQUEST, "not allowed by this key"),
             Some(Outcome::Blocked) => (StatusCode::BAD_REQUEST, "zone is blocked"),
             Some(_) => (StatusCode::NOT_FOUND, "zone not found"),
         },

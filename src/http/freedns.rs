@@ -4,7 +4,7 @@
 //! ```text
 //! GET /dynamic/update.php?t0ken&address=192.0.2.1 HTTP/1.1
 //!
-//! Updated home.dyn.example.org to 192.0.2.1
+//! Updated home.dyn.example.org to 192.0.2.1 in 0.001 seconds
 //!
 //! GET /u/t0ken/?address=192.0.2.1 HTTP/1.1
 //!
@@ -23,7 +23,9 @@
 //! `::` where it has no address: ddclient updates only what it finds listed.
 //!
 //! ddclient reads `Updated.*HOST.*to.*IP`, inadyn looks for the address in the
-//! body, ddns-updater for `updated ` or `no ip change detected` at its start.
+//! body, ddns-updater for `updated ` or `no ip change detected` at its start,
+//! FreshTomato for the seconds. They are always as many: nobody wants to know.
+//! What went wrong holds no `ok`, not even in a word, for inadyn looks for it.
 
 use axum::http::StatusCode;
 use percent_encoding::percent_decode_str;
@@ -150,7 +152,7 @@ fn names(asked: &Asked) -> Vec<Option<Name>> {
 fn line(form: Option<Form>, name: Option<&Name>, outcome: &Outcome, address: &str) -> String {
     let name = name.map_or("?".into(), Name::without_dot);
     match outcome {
-        Outcome::Moved(_) => format!("Updated {name} to {address}\n"),
+        Outcome::Moved(_) => format!("Updated {name} to {address} in 0.001 seconds\n"),
         Outcome::Kept(_) if form == Some(Form::Version1) => {
             format!("ERROR: Address {address} has not changed.\n")
         }
@@ -158,7 +160,7 @@ fn line(form: Option<Form>, name: Option<&Name>, outcome: &Outcome, address: &st
             format!("No IP change detected for {name} with IP {address}, skipping update\n")
         }
         Outcome::BadAddress | Outcome::BadPrefix => "ERROR: This address cannot be used.\n".into(),
-        Outcome::NotAllowed => "ERROR: This token may not do that.\n".into(),
+        Outcome::NotAllowed => "ERROR: This key may not do that.\n".into(),
         Outcome::Blocked => "ERROR: This record is blocked.\n".into(),
         _ => "ERROR: Unable to locate this record\n".into(),
     }

@@ -225,7 +225,7 @@ fn curl_with_urls_of_other_providers() {
     assert_eq!(dynv6("ipv4=auto"), "addresses unchanged\n");
 
     let freedns = get(&format!("/u/{token}/?address=192.0.2.4"));
-    assert_eq!(freedns, format!("Updated {HOST} to 192.0.2.4\n"));
+    assert_eq!(freedns, format!("Updated {HOST} to 192.0.2.4 in 0.001 seconds\n"));
     let docker = get(&format!("/update?secret={token}&domain=home&addr=192.0.2.5"));
     assert!(docker.contains("\"Success\":true"), "{docker}");
     assert_eq!(v4(), "192.0.2.5");
