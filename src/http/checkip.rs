@@ -51,15 +51,11 @@ fn page(address: IpAddr) -> String {
 /// Whether a request asks for its address, and in which form. `host` is its
 /// Host without port, `path` as [`super::path::normal`] makes it.
 pub fn form(request: &Parts, parameters: &Parameters, host: &str, path: &str) -> Option<Form> {
-    let usual = match path {
-        "/nic/checkip"
-        | "/checkip"
-        | "/nic/checkip.html"
-        | "/checkip.html"
-        | "/checkip/checkip.php"
-        | "/dynamic/check.php" => Form::Page,
-        "/myip" | "/ip" => Form::Bare,
-        "/" => by_host(host)?,
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let usual = match (path, last) {
+        ("/", _) => by_host(host)?,
+        ("/dynamic/check.php", _) | (_, "checkip" | "checkip.html" | "checkip.php") => Form::Page,
+        ("/ip" | "/ip.php", _) | (_, "myip" | "detectip") => Form::Bare,
         _ => return None,
     };
     let plain = parameters.all("format").any(|format| format.eq_ignore_ascii_case("plain"))
@@ -72,6 +68,8 @@ fn by_host(host: &str) -> Option<Form> {
     match first {
         _ if first.starts_with("checkip") => Some(Form::Page),
         "ip1" | "myip" | "api" => Some(Form::Bare),
+        // Nobody but old firmware leaves its name out.
+        "" => Some(Form::Page),
         // Old pfSense asks the address it has resolved checkip.dyndns.org to.
         _ if is_literal(host) => Some(Form::Page),
         _ => None,
@@ -125,10 +123,14 @@ mod tests {
         assert_eq!(of("192.0.2.53", "/", "", ""), page);
         assert_eq!(of("[2001:db8::53]", "/", "", ""), page);
         assert_eq!(of("ip1.dynupdate.no-ip.com", "/", "", ""), bare);
+        assert_eq!(of("", "/", "", ""), page);
         assert_eq!(of("ddns.example.org", "/", "", ""), None);
         assert_eq!(of("ddns.example.org", "/checkip", "", ""), page);
         assert_eq!(of("ddns.example.org", "/checkip", "", "curl/8"), bare);
         assert_eq!(of("ddns.example.org", "/myip", "", ""), bare);
+        assert_eq!(of("ddns.example.org", "/nic/myip", "", ""), bare);
+        assert_eq!(of("ddns.example.org", "/detectip", "", ""), bare);
+        assert_eq!(of("dynupdate.no-ip.com", "/ip.php", "", ""), bare);
         assert_eq!(of("members.dyndns.org", "/nic/update", "", ""), None);
     }
 
