@@ -34,7 +34,11 @@ fn is_meant(request: &Request) -> bool {
 /// Host and token of pboehm's path.
 fn in_path(request: &Request) -> Option<(&str, &str)> {
     match request.segments.as_slice() {
-        [update, host, token] if update.eq_ignore_ascii_case("update") => Some((host, token)),
+        [update, host, token]
+            if update.eq_ignore_ascii_case("update") && !request.logs_in_for_a_host() =>
+        {
+            Some((host, token))
+        }
         _ => None,
     }
 }

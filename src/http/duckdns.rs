@@ -47,7 +47,8 @@ fn in_path(request: &Request) -> Option<(&str, &str, &str)> {
         [update, name, token, ip] if is_update(update) => (name, token, ip.as_str()),
         _ => return None,
     };
-    (!request.parameters.has("myip")).then_some((name, token, ip))
+    let is_other = request.parameters.has("myip") || request.logs_in_for_a_host();
+    (!is_other).then_some((name, token, ip))
 }
 
 fn is_update(segment: &str) -> bool {

@@ -15,10 +15,10 @@ use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 
 use super::parameters::Parameters;
-use super::path;
 use super::proxies::Source;
 use super::register::Made;
 use super::spelling::Spelling;
+use super::{credentials, hosts, path};
 use crate::model::Protocol;
 use crate::recent::Hint;
 use crate::registry::{Login, Unavailable};
@@ -51,7 +51,8 @@ pub struct Request {
     pub segments: Vec<String>,
     /// Of the query and of a form.
     pub parameters: Parameters,
-    /// The body, of a POST that says it is a form or JSON, or does not say;
+    /// The body, of a POST that says it is a form or JSON, or does not say; a
+    /// form in the place of JSON, but for languages whose own the JSON is;
     /// [`super::Limits::body_size`] octets at most.
     pub body: Vec<u8>,
     /// Where it comes from.
@@ -88,6 +89,14 @@ impl Request {
         let line = self.parameters.first(&["line", "label"]);
         let line = line.and_then(|text| text.to_ascii_lowercase().parse().ok());
         Update { hosts, report, line, protocol, source: self.source.address }
+    }
+
+    /// Whether it names a host and presents credentials beside: nothing in its
+    /// path is a token then (`/update/nic/update`, as some firmware glues its
+    /// own path to the one it is given).
+    pub fn logs_in_for_a_host(&self) -> bool {
+        hosts::HOSTS.iter().any(|name| self.parameters.has(name))
+            && credentials::presented(&self.head.headers, &self.parameters)
     }
 
     /// The body as JSON, whatever it says it is: curl calls everything a form.
