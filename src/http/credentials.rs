@@ -73,7 +73,7 @@ fn authorization(value: &[u8], logins: &mut Vec<Login>) {
 }
 
 /// Base64 with or without padding, whatever the unused bits of its end say.
-fn base64(bytes: &[u8]) -> Option<Vec<u8>> {
+pub fn base64(bytes: &[u8]) -> Option<Vec<u8>> {
     static LENIENT: LazyLock<Encoding> = LazyLock::new(|| {
         let mut specification: Specification = BASE64_NOPAD.specification();
         specification.check_trailing_bits = false;

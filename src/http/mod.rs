@@ -190,6 +190,9 @@ async fn respond(
     }
     let mut parameters = Parameters::default();
     parameters.read(head.uri.query().unwrap_or_default().as_bytes());
+    if let Some(packed) = noip::unpacked(&path, head.uri.query().unwrap_or_default()) {
+        parameters.read(&packed);
+    }
     let (is_form, is_json) = (is_form(&head), is_json(&head));
     // Read even where nothing in it counts, so that what follows it is the next
     // request and not a reason to end the connection.
