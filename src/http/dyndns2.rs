@@ -13,6 +13,9 @@
 //! nochg 192.0.2.1
 //! ```
 //!
+//! `/nic/delete` is nsupdate.info's: of the address sent, or of the one it
+//! comes from, only the family counts, and the host has none of it any more.
+//!
 //! Refused logins are 401 and trouble of ours is 503; everything else is 200,
 //! or clients do not read it (WIRE.md §1). Error lines are bare words: clients
 //! search the body for `good` and `911`, so nothing a stranger wrote is in it.
@@ -43,7 +46,10 @@ pub fn is_meant(request: &Request) -> bool {
 pub fn read(request: &Request) -> Asked {
     let Request { head, parameters, source, .. } = request;
     let logins = credentials::logins(head, parameters);
-    let addressed = spelling::read(parameters, *source);
+    let mut addressed = spelling::read(parameters, *source);
+    if path::is_deletion(&request.path) {
+        addressed = addressed.deleted();
+    }
     let mut hints = Vec::new();
     let hosts = hosts::read(parameters, &logins, &mut hints);
     addressed.hint(&mut hints);

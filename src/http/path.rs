@@ -34,7 +34,13 @@ pub fn segments(path: &str) -> Vec<String> {
 /// `/XDynDNSServer/XDynDNS.php` and whatever else says so. Only where a
 /// request has neither host nor credentials does it depend on the path.
 pub fn is_update(path: &str) -> bool {
-    ["update", "dyndns", "ddns"].iter().any(|word| path.contains(word))
+    ["update", "dyndns", "ddns"].iter().any(|word| path.contains(word)) || is_deletion(path)
+}
+
+/// Whether a path, as [`normal`] makes it, is one by which addresses are taken
+/// away: nsupdate.info's `/nic/delete`.
+pub fn is_deletion(path: &str) -> bool {
+    path.ends_with("/delete")
 }
 
 #[cfg(test)]
@@ -65,6 +71,7 @@ mod tests {
             "/xdyndnsserver/xdyndns.php",
             "/update.php",
             "/ddns.example.org",
+            "/nic/delete",
         ] {
             assert!(is_update(path), "{path}");
         }

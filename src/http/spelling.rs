@@ -70,6 +70,22 @@ pub struct Addressed {
 }
 
 impl Addressed {
+    /// The same as a request to delete: what it says of a family, whatever it
+    /// is, means that there is no address of it any more.
+    pub fn deleted(mut self) -> Addressed {
+        fn gone<A>(said: Said<A>) -> Said<A> {
+            match said {
+                Said::Nothing => Said::Nothing,
+                Said::Is(_) | Said::Gone => Said::Gone,
+            }
+        }
+        if let Report::Addresses { v4, v6, .. } = self.report {
+            self.report = Report::Addresses { v4: gone(v4), v6: gone(v6), prefix: Said::Nothing };
+        }
+        self.spelling.always_good = true;
+        self
+    }
+
     /// What is odd about the addresses.
     pub fn hint(&self, hints: &mut Vec<Hint>) {
         if self.has_placeholder {

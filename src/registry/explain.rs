@@ -147,7 +147,7 @@ fn why(
     outcome: Outcome,
 ) -> Rule {
     match outcome {
-        Outcome::Moved(_) | Outcome::Kept(_) if update.report == Report::Offline => Rule::Withdrawn,
+        Outcome::Moved(_) | Outcome::Kept(_) if takes_away(&update.report) => Rule::Withdrawn,
         Outcome::Moved(_) => Rule::Moved,
         Outcome::Kept(_) => Rule::Kept,
         Outcome::NotAName => match update.hosts {
@@ -160,6 +160,19 @@ fn why(
         Outcome::BadPrefix => Rule::BadPrefix,
         Outcome::NotAllowed => Rule::NotAllowed,
         Outcome::Replayed => Rule::Replayed,
+    }
+}
+
+/// Whether all that is said is that there is no address.
+fn takes_away(report: &Report) -> bool {
+    match *report {
+        Report::Offline => true,
+        Report::Addresses { v4, v6, prefix: Said::Nothing } => {
+            !matches!(v4, Said::Is(_))
+                && !matches!(v6, Said::Is(_))
+                && (v4 == Said::Gone || v6 == Said::Gone)
+        }
+        Report::Addresses { .. } | Report::Unreadable => false,
     }
 }
 
