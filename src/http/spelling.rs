@@ -121,9 +121,13 @@ pub fn read(parameters: &Parameters, source: Source) -> Addressed {
                 Part::Gone => reading.v4 = reading.v4.or(Some(Heard::Gone)),
                 Part::Address(address, text, prefix) => {
                     reading.hear(address, text);
-                    reading.behind = reading.behind.or(prefix);
+                    reading.behind = reading.behind.or(prefix.filter(has_interfaces));
                 }
-                Part::Prefix(prefix) => reading.behind = reading.behind.or(Some(prefix)),
+                // `::2/127` of a line between two routers is an address.
+                Part::Prefix(prefix, text) => match has_interfaces(&prefix) {
+                    true => reading.behind = reading.behind.or(Some(prefix)),
+                    false => reading.hear(prefix.network().into(), text),
+                },
                 Part::Unreadable => reading.unreadable = true,
             }
         }
@@ -134,6 +138,12 @@ pub fn read(parameters: &Parameters, source: Source) -> Addressed {
     }
     let offline = parameters.all("offline").any(is_yes);
     reading.end(offline, source)
+}
+
+/// Whether machines can have addresses in a prefix: a longer one that comes
+/// along with an address says something of a line, and nothing of a site.
+fn has_interfaces(prefix: &Ipv6Net) -> bool {
+    prefix.prefix_len() <= USUAL_LENGTH
 }
 
 fn is_yes(value: &str) -> bool {
@@ -155,8 +165,8 @@ enum Part<'a> {
     /// With the prefix it is in, where its length was given.
     Address(IpAddr, &'a str, Option<Ipv6Net>),
     /// A prefix without a host in it, as a FRITZ!Box sends for
-    /// `<ip6lanprefix>`: no address.
-    Prefix(Ipv6Net),
+    /// `<ip6lanprefix>`: no address, unless it is too long to be a prefix.
+    Prefix(Ipv6Net, &'a str),
     Unreadable,
 }
 
@@ -191,7 +201,7 @@ impl Part<'_> {
             }
             (address @ IpAddr::V6(_), None | Some(128)) => Part::Address(address, bare, None),
             (IpAddr::V6(v6), Some(length)) => match Ipv6Net::new(v6, length) {
-                Ok(net) if net.trunc() == net => Part::Prefix(net),
+                Ok(net) if net.trunc() == net => Part::Prefix(net, bare),
                 Ok(net) => Part::Address(IpAddr::V6(v6), bare, Some(net.trunc())),
                 Err(_) => Part::Unreadable,
             },
@@ -297,7 +307,7 @@ impl Reading {
     fn hear_prefix(&mut self, value: &str) {
         for part in value.split(|c: char| c == ',' || c.is_whitespace()) {
             let said = match Part::read(part) {
-                Part::Prefix(prefix) | Part::Address(_, _, Some(prefix)) => Said::Is(prefix),
+                Part::Prefix(prefix, _) | Part::Address(_, _, Some(prefix)) => Said::Is(prefix),
                 Part::Address(IpAddr::V6(v6), ..) => match Ipv6Net::new(v6, USUAL_LENGTH) {
                     Ok(net) if net.trunc() == net => Said::Is(net),
                     _ => continue,
@@ -468,6 +478,17 @@ mod tests {
             ("ip=192.0.2.1&ipv6prefix=", "192.0.2.1 - \"192.0.2.1\""),
             ("ip=192.0.2.1&ipv6prefix=<ip6lanprefix>", "192.0.2.1 - \"192.0.2.1\""),
             ("ip=192.0.2.1&ipv6prefix=192.0.2.0/24", "192.0.2.1 - \"192.0.2.1\""),
+            // Too long for a site: it came along with an address, which counts.
+            (
+                "myip=192.0.2.1&myipv6=2001:db8::7/120",
+                "192.0.2.1 2001:db8::7 \"192.0.2.1,2001:db8::7\"",
+            ),
+            ("myip=2001:db8::2/127", "- 2001:db8::2 \"2001:db8::2\""),
+            ("myip=2001:db8::/65", "- 2001:db8:: \"2001:db8::\""),
+            (
+                "myip=192.0.2.1&ipv6prefix=2001:db8::/80",
+                "192.0.2.1 - prefix 2001:db8::/80 \"192.0.2.1\"",
+            ),
             ("ip=192.0.2.1&ipv6prefix=2001:db8::/129", "unreadable"),
             ("ip=192.0.2.1&ipv6prefix=::g/64", "unreadable"),
         ] {
