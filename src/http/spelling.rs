@@ -331,16 +331,17 @@ impl Reading {
 
     /// The address the request comes from, unless its family is to be left
     /// alone. When nothing else was said and the source is a proxy that does
-    /// not say for whom it asks, there is no address to be had.
+    /// not say for whom it asks, there is no address to be had; nor when it is
+    /// our own machine, where such a proxy may run that nobody declared.
     fn hear_source(&mut self, source: Source, nothing_else: bool) {
         let left = if source.address.is_ipv4() { self.leave_v4 } else { self.leave_v6 };
         if left {
             return;
         }
-        self.no_source = nothing_else && (!source.is_client || source.address.is_loopback());
-        if source.is_client {
+        if source.is_client && !source.address.is_loopback() {
             self.hear(source.address, &source.address.to_string());
-        } else if nothing_else {
+        } else if nothing_else && self.prefix.is_none() && self.behind.is_none() {
+            self.no_source = true;
             self.unreadable = true;
         }
     }
@@ -516,7 +517,16 @@ mod tests {
     #[test]
     fn our_own_machine_is_nobodys_address() {
         assert_eq!(from("", "10.0.0.1", false), "unreadable");
-        assert_eq!(from("", "127.0.0.1", true), "- - \"127.0.0.1\" good");
+        assert_eq!(from("", "127.0.0.1", true), "unreadable");
+        assert_eq!(from("myip=auto", "::1", true), "unreadable");
+        assert_eq!(
+            from("myip=auto,2001:db8::1", "127.0.0.1", true),
+            "- 2001:db8::1 \"2001:db8::1\""
+        );
+        assert_eq!(
+            from("ipv6prefix=2001:db8::/48", "127.0.0.1", true),
+            "- - prefix 2001:db8::/48 \"127.0.0.1\""
+        );
         assert_eq!(from("myip=192.0.2.1", "10.0.0.1", false), "192.0.2.1 - \"192.0.2.1\"");
         assert_eq!(of("myip=127.0.0.1"), "- - \"127.0.0.1\" good");
         assert_eq!(of("myip=127.000.000.001,::1"), "- - \"127.000.000.001,::1\" good");

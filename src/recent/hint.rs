@@ -110,7 +110,8 @@ impl Hint {
             }
             Hint::NoSource => {
                 "no address was given, and the request came from this machine or a trusted proxy \
-                 that did not say for whom: set trusted_proxies, and X-Forwarded-For in the proxy"
+                 that did not say for whom: set trusted_proxies, and X-Forwarded-For in the proxy; \
+                 a client on this machine must say its address with myip="
             }
             Hint::LocalSource => {
                 "no address was given, so the one it came from was taken, and that is a local one: \

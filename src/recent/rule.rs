@@ -11,6 +11,8 @@ pub enum Rule {
     Moved,
     /// It was so already.
     Kept,
+    /// It was not there, and is not: no address was said that is published.
+    Absent,
     /// It was withdrawn on request.
     Withdrawn,
     /// Records beside the address are as it asked.
@@ -195,6 +197,7 @@ impl Rule {
             self,
             Rule::Moved
                 | Rule::Kept
+                | Rule::Absent
                 | Rule::Withdrawn
                 | Rule::Records { .. }
                 | Rule::HostBlocked
@@ -214,6 +217,9 @@ impl Rule {
         match self {
             Rule::Moved => "good: the address is another one now".into(),
             Rule::Kept => "nochg: unchanged, the lease is renewed".into(),
+            Rule::Absent => {
+                "address: none was sent that is published, and the host has none".into()
+            }
             Rule::Withdrawn => "offline: withdrawn, as it asked".into(),
             Rule::Records { changed: true } => "records: set as it asked".into(),
             Rule::Records { changed: false } => "records: they were so already".into(),
@@ -287,6 +293,11 @@ impl Rule {
     pub fn advice(&self, host: Option<&Name>) -> Option<String> {
         Some(match self {
             Rule::Moved | Rule::Kept | Rule::Withdrawn | Rule::Records { .. } => return None,
+            Rule::Absent => {
+                "a dummy such as 127.0.0.1 is told `good` and not published: if no other address \
+                 follows it, let the client ask /checkip for its own, or send none"
+                    .into()
+            }
             Rule::BadData => {
                 "a challenge's value is 43 letters and digits, and a TXT record holds 255 octets at \
                  most"

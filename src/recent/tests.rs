@@ -176,6 +176,7 @@ fn every_rule_has_words() {
         Rule::NoSuchHost { holder: home.clone(), in_zone: true },
         Rule::NotThisKeys(home),
         Rule::HostBlocked,
+        Rule::Absent,
         Rule::Unreadable,
         Rule::NotPublishable("127.0.0.1".parse().unwrap()),
         Rule::GlobalOnly("10.0.0.1".parse().unwrap()),

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::{Login, Registry, State};
-use crate::model::{AccountName, Grant, Holder, Name, Served};
+use crate::model::{AccountName, Grant, Holder, Name, Presence, Served};
 use crate::recent::{Decided, Proof, Rule};
 use crate::update::{Edited, Hosts, Outcome, Policies, Refusal, Report, Said, Update};
 
@@ -149,6 +149,7 @@ fn why(
     match outcome {
         Outcome::Moved(_) | Outcome::Kept(_) if takes_away(&update.report) => Rule::Withdrawn,
         Outcome::Moved(_) => Rule::Moved,
+        Outcome::Kept(_) if update.line.is_none() && is_absent(state, host) => Rule::Absent,
         Outcome::Kept(_) => Rule::Kept,
         Outcome::NotAName => match update.hosts {
             Hosts::Implied(_) => Rule::NoHost,
@@ -174,6 +175,11 @@ fn takes_away(report: &Report) -> bool {
         }
         Report::Addresses { .. } | Report::Unreadable => false,
     }
+}
+
+fn is_absent(state: &State, host: Option<&Name>) -> bool {
+    let host = host.and_then(|name| state.host(name));
+    host.is_some_and(|host| !matches!(host.presence, Presence::Present { .. }))
 }
 
 fn unknown(state: &State, grant: &Grant, host: Option<&Name>) -> Rule {

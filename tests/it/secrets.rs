@@ -104,7 +104,9 @@ fn no_secret_gets_out_of_a_server_that_tells_everything() {
         let _ = stream.read_to_end(&mut Vec::new());
     }
     for (user, secret) in [("home.dyn.example.org", token.as_str()), ("ann", PASSWORD)] {
-        let url = format!("https://{tls}/nic/update?hostname=home.dyn.example.org&token={token}");
+        let url = format!(
+            "https://{tls}/nic/update?hostname=home.dyn.example.org&myip=192.0.2.1&token={token}"
+        );
         let mut curl = Program::new("curl");
         curl.args(["-ksS", "-m", "20", "--config", "-", &url]);
         let answer = said(&mut curl, &format!("user = \"{user}:{secret}\"\n"));
