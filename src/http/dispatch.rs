@@ -91,6 +91,12 @@ pub fn language(protocols: &Protocols, request: &Request) -> Option<&'static Lan
     on.map(|(_, language)| language).find(|language| (language.is_meant)(request))
 }
 
+/// Whether a request is in a language whose JSON is no list of parameters.
+pub fn has_json_of_its_own(protocols: &Protocols, request: &Request) -> bool {
+    let own = [records::LANGUAGE.name, acme_dns::LANGUAGE.name, httpreq::LANGUAGE.name];
+    language(protocols, request).is_some_and(|language| own.contains(&language.name))
+}
+
 /// Reads a request, does what it asks, and answers.
 pub async fn respond(shared: &Shared, language: &Language, request: &Request) -> Response {
     let mut asked = (language.read)(request);

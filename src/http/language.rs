@@ -49,7 +49,7 @@ pub struct Request {
     /// The parts of the path, decoded, letters as they were sent: tokens may
     /// stand in them.
     pub segments: Vec<String>,
-    /// Of the query and of a form.
+    /// Of the query, and of a form or JSON.
     pub parameters: Parameters,
     /// The body, of a POST that says it is a form or JSON, or does not say; a
     /// form in the place of JSON, but for languages whose own the JSON is;

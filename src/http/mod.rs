@@ -13,6 +13,7 @@
 
 mod accept;
 mod acme_dns;
+mod body;
 mod challenge;
 mod checkip;
 mod connection;
@@ -55,12 +56,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, Version, header};
 use axum::response::Response;
-use http_body_util::{BodyExt, Limited};
 use ipnet::IpNet;
 use rustls::ServerConfig;
 
@@ -193,25 +193,27 @@ async fn respond(
     if let Some(packed) = noip::unpacked(&path, head.uri.query().unwrap_or_default()) {
         parameters.read(&packed);
     }
-    let (is_form, is_json) = (is_form(&head), is_json(&head));
     // Read even where nothing in it counts, so that what follows it is the next
     // request and not a reason to end the connection.
-    let mut sent = match read_body(body, &shared.limits).await {
+    let sent = match body::read(body, &shared.limits).await {
         Ok(sent) => sent,
         Err(refused) => return finish(&head, refused),
     };
-    if !(is_form || is_json) {
-        sent.clear();
-    }
-    if is_form {
-        parameters.read(&sent);
+    let kind = body::kind(&head, &sent);
+    match kind {
+        body::Kind::Form => parameters.read_form(&sent),
+        body::Kind::Unknown => parameters.add_unread(),
+        body::Kind::Empty | body::Kind::Json => {}
     }
     let host = host(&head);
-    let request = language::Request {
-        body: sent,
+    let mut request = language::Request {
+        body: if kind == body::Kind::Unknown { Vec::new() } else { sent },
         encrypted,
         ..language::Request::new(head, host, parameters, source)
     };
+    if kind == body::Kind::Json && !dispatch::has_json_of_its_own(&shared.protocols, &request) {
+        read_json(&mut request);
+    }
     // Before anything that looks at credentials: a browser that has logged in
     // sends them with its request for the icon, too.
     let response = match beside(&shared, &request) {
@@ -225,6 +227,18 @@ async fn respond(
         }
     };
     finish(&request.head, response)
+}
+
+/// Takes the object in a body for the form that says the same.
+fn read_json(request: &mut language::Request) {
+    let Some((form, is_whole)) = body::as_form(&request.body) else {
+        return request.parameters.add_unread();
+    };
+    request.parameters.read(form.as_bytes());
+    request.body = form.into();
+    if !is_whole {
+        request.parameters.add_unread();
+    }
 }
 
 async fn page_or_update(shared: &Shared, request: &language::Request) -> Response {
@@ -274,47 +288,6 @@ const WELCOME: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><title>truename<
 fn checkip(form: checkip::Form, source: Source) -> Response {
     let (kind, body) = form.tell(source.address);
     content(StatusCode::OK, kind, body)
-}
-
-/// Whether the body holds parameters. What does not say what it is, is taken
-/// for a form: old clients forget the header.
-fn is_form(request: &Parts) -> bool {
-    let kind = request.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let form = b"application/x-www-form-urlencoded";
-    request.method == Method::POST
-        && kind.is_none_or(|kind| {
-            kind.get(..form.len()).is_some_and(|start| start.eq_ignore_ascii_case(form))
-        })
-}
-
-/// Whether the body is JSON, for the languages that speak it.
-fn is_json(request: &Parts) -> bool {
-    let kind = request.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let json = b"application/json";
-    request.method == Method::POST
-        && kind
-            .and_then(|kind| kind.get(..json.len()))
-            .is_some_and(|kind| kind.eq_ignore_ascii_case(json))
-}
-
-/// Reads a whole body. Where that fails nobody knows where the next request
-/// begins, and the connection ends with the answer.
-async fn read_body(body: Body, limits: &Limits) -> Result<Vec<u8>, Response> {
-    if body.is_end_stream() {
-        return Ok(Vec::new());
-    }
-    let body = Limited::new(body, limits.body_size);
-    let status = match tokio::time::timeout(limits.body_time, body.collect()).await {
-        Ok(Ok(body)) => return Ok(body.to_bytes().trim_ascii().to_vec()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            StatusCode::PAYLOAD_TOO_LARGE
-        }
-        Ok(Err(_)) => StatusCode::BAD_REQUEST,
-        Err(_) => StatusCode::REQUEST_TIMEOUT,
-    };
-    let mut refused = text(status, "");
-    refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    Err(refused)
 }
 
 /// The host a request is for, in lower case and without port: of an absolute

@@ -4,7 +4,10 @@ use percent_encoding::percent_decode;
 
 /// Names (in lower case) and values in the order sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parameters(Vec<(String, String)>);
+pub struct Parameters {
+    pairs: Vec<(String, String)>,
+    has_unread: bool,
+}
 
 /// The parameters whose values are secrets or somebody's own URL: nothing is
 /// looked for inside of them.
@@ -30,9 +33,27 @@ impl Parameters {
         }
     }
 
+    /// Adds what a form holds. A text in which nothing has a value is none, and
+    /// unread.
+    pub fn read_form(&mut self, text: &[u8]) {
+        self.read(text);
+        self.has_unread |= !text.contains(&b'=');
+    }
+
+    /// Says that more was sent, which nobody here can read.
+    pub fn add_unread(&mut self) {
+        self.has_unread = true;
+    }
+
+    /// Whether more was sent than could be read: an address may be in it, so
+    /// that none stands here does not mean that none was said.
+    pub fn has_unread(&self) -> bool {
+        self.has_unread
+    }
+
     /// Adds one as it is.
     pub fn add(&mut self, name: &str, value: &str) {
-        self.0.push((name.to_owned(), value.trim().to_owned()));
+        self.pairs.push((name.to_owned(), value.trim().to_owned()));
     }
 
     /// Adds a pair. Where a second URL is glued to the value (two URLs in one
@@ -48,7 +69,7 @@ impl Parameters {
                 false => taken_apart(value),
             };
             if !name.is_empty() {
-                self.0.push((name, own.trim().to_owned()));
+                self.pairs.push((name, own.trim().to_owned()));
             }
             next = glued;
         }
@@ -56,12 +77,12 @@ impl Parameters {
 
     /// Whether there is one of this name, empty or not.
     pub fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(have, _)| have == name)
+        self.pairs.iter().any(|(have, _)| have == name)
     }
 
     /// Every value of this name.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(have, _)| have == name).map(|(_, value)| value.as_str())
+        self.pairs.iter().filter(move |(have, _)| have == name).map(|(_, value)| value.as_str())
     }
 
     /// The first value that is not empty, of the first name that has one.
@@ -71,7 +92,7 @@ impl Parameters {
 
     /// Names and values in the order sent.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 

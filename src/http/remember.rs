@@ -275,6 +275,15 @@ const TOO_OFTEN: Rule = Rule::Other {
     trouble: true,
 };
 
+const UNREAD_BODY: Rule = Rule::Other {
+    words: "address: none was sent, but a body that cannot be read",
+    advice: Some(
+        "send a form (application/x-www-form-urlencoded) or a JSON object without others in it, \
+         or write hostname= and myip= into the URL",
+    ),
+    trouble: true,
+};
+
 /// What decided about a name for whoever asks.
 fn of_made(made: &Made) -> Rule {
     let (words, advice, trouble) = match made {
@@ -318,6 +327,7 @@ fn outcomes(
         let rule = match rule {
             Rule::NotAName if names_none => Rule::NoHost,
             Rule::Unreadable if has_no_source => Rule::NoAddress,
+            Rule::Unreadable if request.parameters.has_unread() => UNREAD_BODY,
             rule => rule,
         };
         Decided { host, rule }
@@ -369,7 +379,7 @@ fn hints(shared: &Shared, request: &Request, asked: &Asked, decided: &[Decided])
         let is_proxied = !is_trusted
             && peer(&request.head) == Some(address)
             && proxies::PROXIED.iter().any(|name| headers.contains_key(*name));
-        let is_taken = addresses().next().is_none();
+        let is_taken = addresses().next().is_none() && !request.parameters.has_unread();
         let is_refused = decided.iter().any(|decided| matches!(decided.rule, Rule::GlobalOnly(_)));
         if is_taken && is_proxied {
             hints.push(Hint::UndeclaredProxy);

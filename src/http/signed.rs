@@ -41,7 +41,7 @@ use axum::response::Response;
 use super::dispatch::{agent, beginning, names};
 use super::parameters::Parameters;
 use super::proxies::Source;
-use super::{Shared, gate, read_body, text};
+use super::{Shared, body as sent, gate, text};
 use crate::model::{Grant, KeyId, Protocol, Timestamp};
 use crate::registry::Purpose;
 use crate::signed::{
@@ -95,7 +95,7 @@ pub(super) async fn respond(
         // Who asks for its address has proved nothing.
         ADDRESS_PATH if !admitted => return gate::later(),
         ADDRESS_PATH => (Method::GET, tell_address(shared, request, source)),
-        _ if request.method == Method::POST => match read_body(body, &shared.limits).await {
+        _ if request.method == Method::POST => match sent::read(body, &shared.limits).await {
             Ok(message) if admitted || is_of_holder(shared, &message, source) => {
                 (Method::POST, take_update(shared, request, &message, source).await)
             }

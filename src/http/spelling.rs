@@ -133,6 +133,9 @@ pub fn read(parameters: &Parameters, source: Source) -> Addressed {
         }
     }
     let nothing = reading.v4.is_none() && reading.v6.is_none();
+    if nothing && !auto && parameters.has_unread() {
+        reading.unreadable = true;
+    }
     if (auto || nothing) && !reading.unreadable {
         reading.hear_source(source, nothing);
     }

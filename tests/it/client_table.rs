@@ -131,6 +131,7 @@ fn every_recorded_client_that_is_one_is_in_it() {
         "address-alone",
         "advice",
         "answers",
+        "bodies",
         "browser",
         "browsers",
         "checkip",
