@@ -62,6 +62,9 @@ fn read(request: &Request) -> Asked {
         for (parameter, value) in [("domains", name), ("token", token), ("ip", ip)] {
             parameters.add(parameter, value);
         }
+        if request.parameters.has_unread() {
+            parameters.add_unread();
+        }
     }
     let given = if path.is_some() { &parameters } else { &request.parameters };
     let logins = credentials::tokens(given.all("token"));

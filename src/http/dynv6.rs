@@ -19,7 +19,7 @@ use super::language::{Answer, Asked, Language, Names, Request, Spoken};
 use super::parameters::Parameters;
 use super::{credentials, hosts, spelling};
 use crate::model::Protocol;
-use crate::update::{Hosts, Outcome, Report, Said};
+use crate::update::{Hosts, Outcome};
 
 /// dynv6.
 pub const LANGUAGE: Language = Language { name: "dynv6", is_meant, read, speak };
@@ -53,16 +53,17 @@ fn read(request: &Request) -> Asked {
             parameters.add(name, value);
         }
     }
-    let mut addressed = spelling::read(&parameters, request.source);
-    addressed.hint(&mut hints);
     let named = |name: &&str| request.parameters.has(name);
     // Nothing is taken from the request itself unless `auto` says so.
-    if let Report::Addresses { v4, v6, .. } = &mut addressed.report
-        && ADDRESSES.iter().any(named)
-        && parameters.first(&["ipv4", "ipv6"]).is_none()
-    {
-        (*v4, *v6) = (Said::Nothing, Said::Nothing);
+    if ADDRESSES.iter().any(named) && parameters.first(&["ipv4", "ipv6"]).is_none() {
+        parameters.add("ipv4", "preserve");
+        parameters.add("ipv6", "preserve");
     }
+    if request.parameters.has_unread() {
+        parameters.add_unread();
+    }
+    let addressed = spelling::read(&parameters, request.source);
+    addressed.hint(&mut hints);
     let update = request.update(Protocol::Dynv6, hosts, addressed.report);
     let asked = Asked::report(update, logins, addressed.spelling);
     Asked { names: Names::Short, hints, ..asked }
