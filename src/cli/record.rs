@@ -17,6 +17,7 @@ Examples:
   truename record add home.dyn.example.org MX 10 mail.example.org.
   truename record add _443._tcp.home.dyn.example.org TLSA 3 1 1 0123…
   truename record add home.dyn.example.org CNAME tunnel.example.net.
+  truename record add home.dyn.example.org TXT 'v=spf1 -all'
 A CNAME stands in for the addresses of its host until it is removed.")]
     Add {
         /// Whose record: a host, or a name below one
@@ -25,7 +26,8 @@ A CNAME stands in for the addresses of its host until it is removed.")]
         /// Its type: TXT, MX, SRV, CAA, HTTPS, TLSA, SSHFP, CNAME, …
         #[arg(value_name = "TYPE")]
         rtype: RecordType,
-        /// Its data, as in a zone file; names in full
+        /// Its data, as in a zone file, in one argument or several; names in
+        /// full
         #[arg(required = true, value_name = "DATA")]
         words: Vec<String>,
         /// Seconds it may be cached [default: the host's]

@@ -20,26 +20,47 @@ pub fn data_from_text(rtype: RecordType, text: &str) -> Result<Vec<u8>, String> 
     rdata::read(rtype, &entry.words, &Name::root())
 }
 
-/// The same of words that are taken apart already: a shell's.
+/// The same of words that are taken apart already: a shell's. Quotes that the
+/// shell left are a master file's, so that what `record list` and dig print can
+/// be given in one piece, or word by word.
 ///
 /// # Errors
 /// A sentence that says what is wrong with the words.
 pub fn data_from_words(rtype: RecordType, words: &[String]) -> Result<Vec<u8>, String> {
-    // What the shell took for one word stays one, blanks and all.
-    let word = |text: &'_ str| text.contains([' ', '\t', ';', '(', ')']);
     match words {
         [] => Err(format!("a {rtype} record has data: give it after the type")),
-        [text] if !matches!(rtype, RecordType::TXT | RecordType::SPF) => {
+        [text] if !matches!(rtype, RecordType::TXT | RecordType::SPF) || text.starts_with('"') => {
             data_from_text(rtype, text)
         }
         words => {
-            let words: Vec<Word> = words
-                .iter()
-                .map(|text| Word { text, quoted: text.is_empty() || word(text) })
-                .collect();
+            let words: Vec<Word> = words.iter().map(|text| word(text)).collect();
             rdata::read(rtype, &words, &Name::root())
         }
     }
+}
+
+/// What the shell took for one word stays one, blanks and all.
+fn word(text: &str) -> Word<'_> {
+    match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(inner) if !ends_a_quote(inner) => Word { text: inner, quoted: true },
+        _ => {
+            let quoted = text.is_empty() || text.contains([' ', '\t', ';', '(', ')']);
+            Word { text, quoted }
+        }
+    }
+}
+
+/// Whether there is a quote in a text that stands for itself, or one after it
+/// would (`\"`).
+fn ends_a_quote(text: &str) -> bool {
+    let mut escaped = false;
+    for c in text.chars() {
+        if c == '"' && !escaped {
+            return true;
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    escaped
 }
 
 /// A record's data in presentation form; `\\# length hex` where there is none
@@ -125,6 +146,41 @@ mod tests {
             data_from_words(RecordType::MX, &words(&["10 mail.example.org."])),
         );
         assert!(data_from_words(RecordType::MX, &[]).is_err());
+    }
+
+    /// What a person pastes from `record list`, dig or a zone file, in quotes
+    /// of the shell's around those that are there.
+    #[test]
+    fn quotes_that_the_shell_left() {
+        let words = |words: &[&str]| -> Vec<String> { words.iter().map(|&w| w.into()).collect() };
+        let caa = data_from_text(RecordType::CAA, "0 issue \"letsencrypt.org\"");
+        let spf = data_from_text(RecordType::TXT, "\"v=spf1 -all\"");
+        let two = data_from_text(RecordType::TXT, "\"a b\" \"c\"");
+        for (rtype, given, wanted) in [
+            (RecordType::CAA, &["0", "issue", "\"letsencrypt.org\""][..], &caa),
+            (RecordType::CAA, &["0 issue \"letsencrypt.org\""], &caa),
+            (RecordType::CAA, &["0", "issue", "letsencrypt.org"], &caa),
+            (RecordType::TXT, &["\"v=spf1 -all\""], &spf),
+            (RecordType::TXT, &["v=spf1 -all"], &spf),
+            (RecordType::TXT, &["\"a b\" \"c\""], &two),
+            (RecordType::TXT, &["\"a b\"", "c"], &two),
+        ] {
+            assert_eq!(data_from_words(rtype, &words(given)), *wanted, "{given:?}");
+        }
+        // A quote within a word is one.
+        assert_eq!(
+            data_from_words(RecordType::TXT, &words(&["say \"x\""])),
+            Ok(b"\x07say \"x\"".to_vec())
+        );
+        assert_eq!(
+            data_from_words(RecordType::TXT, &words(&["\"a \\\"b\\\"\"", "c"])),
+            Ok(b"\x05a \"b\"\x01c".to_vec())
+        );
+        assert!(data_from_words(RecordType::TXT, &words(&["\"no end"])).is_err());
+    }
+
+    #[test]
+    fn data_have_a_type() {
         assert!(data_from_text(RecordType::A, "home").is_err());
     }
 }
