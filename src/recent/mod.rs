@@ -183,11 +183,18 @@ impl Recent {
     }
 
     /// What is remembered of a host or an account, latest first; of a host
-    /// also what others asked for by its name.
-    pub fn of(&self, holder: &Holder) -> Vec<View> {
+    /// also what others asked for by its name, of an account also what it
+    /// proved to ask for these hosts of its own.
+    pub fn of(&self, holder: &Holder, hosts: impl Iterator<Item = Name>) -> Vec<View> {
         let mut found: Vec<Kept> = Vec::new();
         for shelf in [&self.well, &self.trouble, &self.refused] {
             found.extend(lock(shelf).of(holder).cloned());
+        }
+        for host in hosts.map(Holder::Host) {
+            for shelf in [&self.well, &self.trouble] {
+                let shelf = lock(shelf);
+                found.extend(shelf.of(&host).filter(|kept| kept.seen.is_by(holder)).cloned());
+            }
         }
         if let Holder::Host(name) = holder {
             let about = |kept: &&Kept| kept.seen.names(name);

@@ -45,6 +45,11 @@ impl Seen {
         }
     }
 
+    /// Whether who asked proved to be this host or account.
+    pub fn is_by(&self, holder: &Holder) -> bool {
+        matches!(&self.proof, Proof::Proved(proved) if proved == holder)
+    }
+
     /// Whether the request is about this host.
     pub fn names(&self, host: &Name) -> bool {
         self.decided.iter().any(|decided| decided.host.as_ref() == Some(host))

@@ -10,6 +10,11 @@ fn host(text: &str) -> Holder {
     Holder::Host(name(text))
 }
 
+/// What is remembered of a host.
+fn of(recent: &Recent, host_name: &str) -> Vec<View> {
+    recent.of(&host(host_name), std::iter::empty())
+}
+
 fn note(proof: Proof, about: &str, rule: Rule, fingerprint: u64, at: i64) -> Note<'static> {
     Note {
         at: Timestamp(at),
@@ -36,7 +41,7 @@ fn the_same_again_is_counted_and_not_told_again() {
             "GET /nic/update".into()
         });
     }
-    let views = recent.of(&host("a.example"));
+    let views = of(&recent, "a.example");
     assert_eq!((told, views.len()), (1, 1));
     assert_eq!((views[0].times, views[0].since, views[0].at), (20, Timestamp(0), Timestamp(5700)));
     // Every five minutes is a client that keeps its lease alive.
@@ -51,7 +56,7 @@ fn a_report_every_few_seconds_is_a_loop() {
         let note = note(Proof::Proved(host("a.example")), "a.example", Rule::Kept, 7, at * 5);
         recent.note(&note, String::new);
     }
-    let views = recent.of(&host("a.example"));
+    let views = of(&recent, "a.example");
     assert_eq!(views[0].advice, [Hint::Loop.advice()]);
 }
 
@@ -74,13 +79,13 @@ fn a_flood_pushes_out_only_its_own_kind() {
         note_of(Proof::Proved(host(&about)), &about, &Rule::Moved, n);
     }
     let rules: Vec<String> =
-        recent.of(&host("ill.example")).into_iter().map(|view| view.why[0].rule.clone()).collect();
+        of(&recent, "ill.example").into_iter().map(|view| view.why[0].rule.clone()).collect();
     assert_eq!(rules, [Rule::NoCredentials.words(), Rule::Unreadable.words()]);
     // And who names a real host without proof pushes out only such.
     for n in 20_000..40_000 {
         note_of(Proof::Claimed(host("ill.example")), "ill.example", &trouble, n);
     }
-    let views = recent.of(&host("ill.example"));
+    let views = of(&recent, "ill.example");
     assert_eq!(views.len(), EACH + 1);
     assert_eq!(views[EACH].why[0].rule, Rule::Unreadable.words());
     let all = recent.latest(usize::MAX);
@@ -108,8 +113,26 @@ fn an_accounts_typo_is_found_under_the_account_and_under_the_name_asked_for() {
     recent.note(&note(Proof::Proved(ann.clone()), "hmoe.example", rule, 1, 1), String::new);
     let rule = Rule::UnknownSecret { user: None, length: 31 };
     recent.note(&note(Proof::Nobody, "hmoe.example", rule, 2, 2), String::new);
-    assert_eq!(recent.of(&ann).len(), 1);
-    assert_eq!(recent.of(&host("hmoe.example")).len(), 2);
+    assert_eq!(recent.of(&ann, std::iter::empty()).len(), 1);
+    assert_eq!(of(&recent, "hmoe.example").len(), 2);
+}
+
+/// They are filed under the hosts they are about, and are the account's.
+#[test]
+fn what_an_accounts_key_reports_for_its_hosts_is_the_accounts_too() {
+    let recent = Recent::default();
+    let ann = Holder::Account("ann".parse().unwrap());
+    let by = |proof: &Holder, about, rule, at: i64| {
+        recent.note(&note(Proof::Proved(proof.clone()), about, rule, at as u64, at), String::new);
+    };
+    by(&ann, "a.example", Rule::Moved, 1);
+    by(&ann, "b.example", Rule::HostBlocked, 2);
+    by(&host("a.example"), "a.example", Rule::Kept, 3);
+    let rule = Rule::NoSuchHost { holder: ann.clone(), in_zone: true };
+    by(&ann, "hmoe.example", rule, 4);
+    let hosts = ["a.example", "b.example"].map(name);
+    let at: Vec<i64> = recent.of(&ann, hosts.into_iter()).iter().map(|view| view.at.0).collect();
+    assert_eq!(at, [4, 2, 1], "the host's own key is not the account's");
 }
 
 #[test]
@@ -138,7 +161,7 @@ fn an_address_that_is_another_one_each_time() {
             note.v6 = Some(v6.parse().unwrap());
             recent.note(&note, String::new);
         }
-        let said = recent.of(&host("a.example"))[0].advice.concat();
+        let said = of(&recent, "a.example")[0].advice.concat();
         assert_eq!(said.contains("temporary"), temporary, "{old} {new}: {said}");
     }
 }

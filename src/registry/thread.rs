@@ -21,7 +21,7 @@ use super::request::Request;
 use super::secrets::{Purpose, hashed};
 use super::view;
 use super::{Command, CommandError, Reply, Settings, State};
-use crate::model::{Now, Served};
+use crate::model::{Holder, Now, Served};
 use crate::recent::Recent;
 use crate::store::{self, Engine, Opened, Store};
 use crate::zone::{Snapshot, Zone};
@@ -232,7 +232,12 @@ impl Registry {
                 Ok(Reply::History(view::history(&*self.0.store, &host)?))
             }
             Command::Why { about: Some(holder), most } => {
-                let mut views = self.0.recent.of(&holder);
+                let owner = match &holder {
+                    Holder::Account(account) => Some(account),
+                    Holder::Host(_) => None,
+                };
+                let hosts = owner.into_iter().flat_map(|account| state.hosts_of(account));
+                let mut views = self.0.recent.of(&holder, hosts.map(|host| host.name));
                 views.truncate(most);
                 Ok(Reply::Why(views))
             }

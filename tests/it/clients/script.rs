@@ -120,7 +120,7 @@ impl Script {
 /// What decided the latest request about a host, and the advice.
 fn why(provider: &Provider, host: &str) -> String {
     let holder = Holder::Host(host.parse().expect("`why` and a host"));
-    let views = provider.registry.recent().of(&holder);
+    let views = provider.registry.recent().of(&holder, std::iter::empty());
     let Some(view) = views.first() else { return "= nothing is remembered\n".into() };
     let rules: Vec<&str> = view.why.iter().map(|why| why.rule.as_str()).collect();
     let advice: String = view.advice.iter().map(|advice| format!("= → {advice}\n")).collect();
