@@ -43,6 +43,7 @@ pub struct Delegation {
 
 /// Checks everything that can be checked without starting.
 pub fn check(config: &Config, json: bool) -> Result<Output, Failure> {
+    config.look()?;
     if let Some(tls) = &config.http.tls {
         Certificate::load(tls.files.clone())?;
     }

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::config::{Config, DEFAULT_FILE};
+use crate::config::{Config, ConfigError, DEFAULT_FILE};
 use crate::model::Name;
 use crate::registry::{Command, Reply};
 use crate::{clock, control, daemon};
@@ -138,14 +138,25 @@ fn name_server(config: &Config, zone: &Name) -> Option<std::net::IpAddr> {
     servers.into_iter().flat_map(|(_, addresses)| addresses).next()
 }
 
+/// The usual configuration; the embedded defaults only where there is none. One
+/// that this user cannot reach is not none: what it says of the data directory
+/// would be passed over.
+fn usual() -> Result<Config, Failure> {
+    let file = Path::new(DEFAULT_FILE);
+    match file.try_exists() {
+        Ok(true) => Ok(Config::load(file)?),
+        Ok(false) => Ok(Config::embedded()),
+        Err(error) => Err(ConfigError::Unreadable { file: file.to_owned(), error }.into()),
+    }
+}
+
 impl args::Global {
     /// What the operator says: the file given, else the usual one, else the
     /// embedded defaults; `--data` counts more than any.
     fn configuration(&self) -> Result<Config, Failure> {
         let mut config = match &self.config {
             Some(file) => Config::load(file)?,
-            None if Path::new(DEFAULT_FILE).exists() => Config::load(Path::new(DEFAULT_FILE))?,
-            None => Config::embedded(),
+            None => usual()?,
         };
         if let Some(data) = &self.data {
             config.data.clone_from(data);

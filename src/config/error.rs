@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a configuration is not taken.
 #[derive(Debug)]
@@ -16,33 +16,47 @@ pub enum ConfigError {
     },
     /// Something in the file is wrong.
     Wrong {
-        /// The file.
-        file: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The character in the line, from 1.
-        column: usize,
+        /// Where.
+        place: Place,
         /// What is wrong and what to do.
         problem: String,
     },
 }
 
-impl ConfigError {
-    /// A fault at a byte of the file's text.
-    pub(super) fn at(
-        file: &std::path::Path,
-        text: &str,
-        offset: usize,
-        problem: String,
-    ) -> ConfigError {
+/// A place in a configuration file: `truename.toml:3:8`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+    /// The character in the line, from 1.
+    pub column: usize,
+}
+
+impl Place {
+    /// That of a byte of the file's text.
+    pub(super) fn of(file: &Path, text: &str, offset: usize) -> Place {
         let before = text.get(..offset).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        ConfigError::Wrong {
+        Place {
             file: file.to_owned(),
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            problem,
         }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
+}
+
+impl ConfigError {
+    /// A fault at a byte of the file's text.
+    pub(super) fn at(file: &Path, text: &str, offset: usize, problem: String) -> ConfigError {
+        ConfigError::Wrong { place: Place::of(file, text, offset), problem }
     }
 }
 
@@ -61,9 +75,7 @@ impl fmt::Display for ConfigError {
                     _ => Ok(()),
                 }
             }
-            ConfigError::Wrong { file, line, column, problem } => {
-                write!(f, "{}:{line}:{column}: {problem}", file.display())
-            }
+            ConfigError::Wrong { place, problem } => write!(f, "{place}: {problem}"),
         }
     }
 }

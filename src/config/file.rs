@@ -50,8 +50,10 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::error::Place;
 use super::http_limits::{HttpLimits, OrNone};
 use super::limits::RateLimits;
+use super::named::Named;
 use super::{
     Config, ConfigError, DEFAULT_DATA, DnsConfig, HostDefaults, HttpConfig, Reach, TlsConfig,
     both_families,
@@ -224,7 +226,7 @@ impl Reader<'_> {
             self.fault(offset, problem)
         })?;
         let here = self.path.parent().unwrap_or(Path::new(""));
-        let mut notes = Vec::new();
+        let (mut notes, mut named) = (Vec::new(), Vec::new());
         let hosts = HostDefaults::default();
         let guesses = file.http.limits.guesses();
         let mut policies = HashMap::new();
@@ -242,12 +244,12 @@ impl Reader<'_> {
             zones: file
                 .zones
                 .iter()
-                .map(|zone| self.exists(here, zone, "zones"))
-                .collect::<Result<_, _>>()?,
+                .map(|zone| self.named(here, zone, "zones", &mut named))
+                .collect(),
             policies,
             identity: Identity { version: file.dns.version.take(), id: file.dns.id.take() },
-            dns: self.dns(file.dns, here, &mut notes)?,
-            http: self.http(file.http, here, &mut notes)?,
+            dns: self.dns(file.dns, here, &mut notes, &mut named)?,
+            http: self.http(file.http, here, &mut notes, &mut named)?,
             hosts: HostDefaults {
                 ttl: file.hosts.ttl.unwrap_or(Ttl::DEFAULT),
                 lease: file.hosts.lease.unwrap_or(Lease::DEFAULT),
@@ -256,6 +258,7 @@ impl Reader<'_> {
             guesses,
             first_host: false,
             notes,
+            named,
         })
     }
 
@@ -277,10 +280,11 @@ impl Reader<'_> {
         dns: Dns,
         here: &Path,
         notes: &mut Vec<String>,
+        named: &mut Vec<Named>,
     ) -> Result<DnsConfig, ConfigError> {
         let default = DnsConfig::default();
         let secrets = dns.cookie_secrets;
-        let secrets = secrets.map(|secrets| self.exists(here, &secrets, "cookie_secrets"));
+        let secrets = secrets.map(|secrets| self.named(here, &secrets, "cookie_secrets", named));
         let (limit, prefixes) = (default.rate_limit, default.prefixes);
         let given = dns.rate_limit;
         let exempt = given.exempt.as_ref().map(|networks| {
@@ -293,7 +297,7 @@ impl Reader<'_> {
             tcp_per_client: dns.tcp_per_client.map_or(default.tcp_per_client, |count| count.0),
             udp_size: dns.udp_size.map_or(default.udp_size, |size| size.0),
             unverified_size: dns.unverified_size.map_or(default.unverified_size, |size| size.0),
-            cookie_secrets: secrets.transpose()?,
+            cookie_secrets: secrets,
             rate_limit: given.rate_limit(limit),
             prefixes: given.prefixes(prefixes),
             exempt: exempt.transpose()?.unwrap_or(default.exempt),
@@ -305,6 +309,7 @@ impl Reader<'_> {
         http: Http,
         here: &Path,
         notes: &mut Vec<String>,
+        named: &mut Vec<Named>,
     ) -> Result<HttpConfig, ConfigError> {
         let default = HttpConfig::default();
         let networks = http.trusted_proxies.iter().map(|network| self.network(network));
@@ -326,7 +331,7 @@ impl Reader<'_> {
             realm: http.realm.unwrap_or(default.realm),
             connections: http.connections.map_or(default.connections, |count| count.0),
             limits: http.limits.limits(),
-            tls: http.tls.map(|tls| self.tls(tls, here, notes)).transpose()?,
+            tls: http.tls.map(|tls| self.tls(tls, here, notes, named)).transpose()?,
             register: http.register.map(|register| self.register(register)).transpose()?,
         })
     }
@@ -368,32 +373,30 @@ impl Reader<'_> {
         tls: Tls,
         here: &Path,
         notes: &mut Vec<String>,
+        named: &mut Vec<Named>,
     ) -> Result<TlsConfig, ConfigError> {
         Ok(TlsConfig {
             listen: self.listen(tls.listen, 443, notes)?,
             proxy_protocol: is_on(tls.proxy_protocol.as_ref()),
             files: Files {
-                certificate: self.exists(here, &tls.certificate, "certificate")?,
-                key: self.exists(here, &tls.key, "key")?,
+                certificate: self.named(here, &tls.certificate, "certificate", named),
+                key: self.named(here, &tls.key, "key", named),
             },
         })
     }
 
-    fn exists(
+    /// A file or directory; whether it is there is seen when it is needed.
+    fn named(
         &self,
         here: &Path,
         given: &Spanned<PathBuf>,
-        key: &str,
-    ) -> Result<PathBuf, ConfigError> {
+        key: &'static str,
+        named: &mut Vec<Named>,
+    ) -> PathBuf {
         let path = here.join(given.as_ref());
-        if path.exists() {
-            return Ok(path);
-        }
-        let problem = format!(
-            "there is no file or directory {}; create it, or correct `{key}`",
-            path.display()
-        );
-        Err(self.fault(given.span().start, problem))
+        let place = Place::of(self.path, self.text, given.span().start);
+        named.push(Named { path: path.clone(), key, place });
+        path
     }
 
     /// Addresses to listen on; one without a port gets `port`. Without any,

@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod http_limits;
 mod limits;
+mod named;
 mod public;
 mod reads;
 mod report;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-pub use error::ConfigError;
+pub use error::{ConfigError, Place};
 pub use file::listen_address;
 pub use public::{Public, PublicError, Scheme};
 pub use report::ReportFile;
@@ -76,6 +77,8 @@ pub struct Config {
     /// What the operator should know of how this was put together.
     pub notes: Vec<String>,
 }
+    /// The files and directories it names, and where.
+    named: Vec<named::Named>,
 
 /// The DNS server's part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -272,6 +275,7 @@ impl Config {
             first_host: true,
             notes,
         }
+            named: Vec::new(),
     }
 
     /// Reads a TOML file. Relative paths in it start at the file's own

@@ -52,6 +52,7 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
     raise_descriptors();
     // Before there is a second thread, which would keep what is given up here.
     let ports = Ports::open(config)?;
+    config.look().map_err(failed)?;
     secrecy::keep(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

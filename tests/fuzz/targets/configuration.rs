@@ -99,14 +99,14 @@ fn holds(octets: &[u8]) {
         Ok(config) => {
             assert!(!config.dns.listen.is_empty() && !config.http.listen.is_empty());
             // What it is for.
-            let _ = (config.settings(), config.public());
+            let _ = (config.settings(), config.public(), config.look());
         }
         Err(ConfigError::Unreadable { .. }) => {
             assert!(std::str::from_utf8(octets).is_err(), "it is a text");
         }
-        Err(error @ ConfigError::Wrong { line, .. }) => {
+        Err(ref error @ ConfigError::Wrong { ref place, .. }) => {
             let text = String::from_utf8_lossy(octets);
-            assert!((1..=text.split('\n').count()).contains(&line), "{error} in\n{text}");
+            assert!((1..=text.split('\n').count()).contains(&place.line), "{error} in\n{text}");
             assert!(!error.to_string().contains('\n'), "{error} in\n{text}");
         }
     }
