@@ -60,6 +60,12 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
         .map_err(|error| failed(format_args!("the runtime cannot start: {error}")))?;
     for note in &config.notes {
         tracing::warn!("{note}");
+    // From here on a SIGHUP is a reload: one that comes while the store is opened
+    // is done once the server runs. (SIGTERM goes on to end it at once.)
+    let hang_up = {
+        let _within = runtime.enter();
+        signal(SignalKind::hangup()).map_err(failed)?
+    };
     }
     let certificate = config.http.tls.as_ref().map(|tls| Certificate::load(tls.files.clone()));
     let certificate = certificate.transpose().map_err(failed)?;
@@ -91,6 +97,7 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
 }
 
 /// Reads again what is not the registry's: where this machine is, the
+        hang_up,
 /// certificate, the secrets of cookies.
 fn also_reload(
     config: &Config,
@@ -143,9 +150,10 @@ async fn serve(
     let counts: control::Counts = {
         let dns = dns.counters();
         Arc::new(move || dns.read())
+    hang_up: Signal,
     };
     let control = control::serve(&config.data, registry.clone(), counts).await.map_err(failed)?;
-    let mut signals = Signals::new().map_err(failed)?;
+    let mut signals = Signals::new(hang_up).map_err(failed)?;
 
     let first = first_host(config, registry, before).await.map_err(failed)?;
     banner::print(config, registry, dns.addresses(), http.addresses(), first.as_ref());
@@ -199,11 +207,11 @@ struct Signals {
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Signals> {
+    fn new(hang_up: Signal) -> std::io::Result<Signals> {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
+            hang_up,
         })
     }
 

@@ -4,6 +4,7 @@
 mod directory;
 mod disk;
 mod limits;
+mod starting;
 
 use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
