@@ -12,6 +12,7 @@
 //! have them, too. What was given up is asked for again at the end, and must
 //! be refused.
 
+mod acting;
 mod confine;
 mod directory;
 mod user;
@@ -25,6 +26,7 @@ use rustix::thread::{
     remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
 };
 
+pub use acting::{as_owner_of, cannot_read};
 pub use confine::{Confined, confine};
 pub use directory::make;
 pub use user::{User, UserError};

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Engine, StoreError};
 
+/// The file that is locked by whoever uses the directory.
+pub const LOCK: &str = "lock";
+
 /// What is written down of a store at its start and at its stop: one line, or
 /// two.
 ///
@@ -77,7 +80,7 @@ impl Home {
             }
         }
         refuse_as_root(directory)?;
-        let path = directory.join("lock");
+        let path = directory.join(LOCK);
         let lock = private()
             .create(true)
             .truncate(false)
@@ -95,7 +98,7 @@ impl Home {
     /// that was moved, deleted or replaced would not be found by the next
     /// start, so nothing is to be acknowledged from it.
     pub fn in_place(&self) -> Result<(), StoreError> {
-        let path = self.path("lock");
+        let path = self.path(LOCK);
         let ours = self.lock.metadata();
         let gone = match (ours, fs::metadata(&path)) {
             (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) != (there.dev(), there.ino()),
@@ -227,7 +230,7 @@ fn refuse_as_root(directory: &Path) -> Result<(), StoreError> {
         fs::metadata(directory).map_err(|e| trouble("cannot look at", directory, &e))?.uid();
     if rustix::process::geteuid().is_root() && owner != 0 {
         return Err(StoreError::Broken(format!(
-            "{} belongs to user {owner} and this runs as root; run it as user {owner}, or chown the directory to root",
+            "{} belongs to user {owner} and this runs as root; start it by its systemd unit, or with `user = \"{owner}\"` in the configuration, or chown the directory to root",
             directory.display()
         )));
     }
