@@ -1,16 +1,21 @@
-//! `truename check`: the configuration and the zone files, without a server.
+//! `truename check`: whether the server starts with the configuration and the
+//! zone files, or would take them at a reload.
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
 use super::Failure;
+use super::backup::in_data;
 use super::output::{Output, table};
 use crate::config::Config;
 use crate::control::{self, AskError};
 use crate::dns::CookieFile;
-use crate::model::{Name, Reach, Serial, reach};
-use crate::registry::{Command, Reply};
+use crate::model::{Name, Reach, Serial, Timestamp, reach};
+use crate::privilege::cannot_read;
+use crate::registry::{Command, Reply, would_start};
+use crate::report;
 use crate::tls::Certificate;
 use crate::update::is_local;
 use crate::zone::Zone;
@@ -42,23 +47,38 @@ pub struct Delegation {
 }
 
 /// Checks everything that can be checked without starting.
-pub fn check(config: &Config, json: bool) -> Result<Output, Failure> {
+pub fn check(config: &Config, json: bool, now: Timestamp) -> Result<Output, Failure> {
     config.look()?;
+    let mut warnings = config.notes.clone();
     if let Some(tls) = &config.http.tls {
-        Certificate::load(tls.files.clone())?;
+        let certificate = Certificate::load(tls.files.clone())?;
+        warnings.extend(certificate.doubts(config.public_host(), now));
     }
     if let Some(secrets) = &config.dns.cookie_secrets {
         CookieFile::load(secrets)?;
     }
+    // One a line and nothing before the file's name, so that editors can jump
+    // to them.
+    let refused = |remarks| Ok(Output { text: String::new(), remarks, done: false });
     let zones = match config.load_zones() {
         Ok(zones) => zones,
-        Err(faults) => {
-            // One a line and nothing before the file's name, so that editors
-            // can jump to them.
-            let remarks = faults.iter().map(ToString::to_string).collect();
-            return Ok(Output { text: String::new(), remarks, done: false });
+        Err(faults) => return refused(faults.iter().map(ToString::to_string).collect()),
+    };
+    let unreadable = unreadable(config, &zones);
+    if !unreadable.is_empty() {
+        return refused(unreadable);
+    }
+    let server = match beside_hosts(config, &zones) {
+        Beside::Refused(why) => return refused(why),
+        Beside::Taken(server) => server,
+        Beside::Unknown(why) => {
+            warnings.push(why);
+            None
         }
     };
+    warnings.extend(config.warnings(&zones));
+    warnings.extend(elsewhere(&zones, &report::machine_addresses().unwrap_or_default()));
+    warnings.extend(listening(&config.dns.listen, &config.http.listen));
     let found = Found {
         configuration: config.file.clone(),
         zones: zones
@@ -70,8 +90,8 @@ pub fn check(config: &Config, json: bool) -> Result<Output, Failure> {
                 delegation: delegation(zone),
             })
             .collect(),
-        warnings: warnings(config, &zones),
-        server: server(config),
+        warnings,
+        server,
     };
     Output::of(&found, json, || words(&found))
 }
@@ -128,56 +148,6 @@ pub fn delegation(zone: &Zone) -> Vec<Delegation> {
     ns.chain(glue).collect()
 }
 
-fn warnings(config: &Config, zones: &[Zone]) -> Vec<String> {
-    let mut warnings = config.notes.clone();
-    for zone in zones {
-        for (server, addresses) in zone.name_servers() {
-            let unreached: Vec<String> = addresses
-                .iter()
-                .filter(|address| reach(**address) == Reach::Never || is_local(**address))
-                .map(ToString::to_string)
-                .collect();
-            if !unreached.is_empty() {
-                warnings.push(format!(
-                    "{} is at {}, which the Internet does not reach; put its public address into \
-                     {} before the zone is delegated",
-                    server.without_dot(),
-                    unreached.join(" and "),
-                    zone.file().display()
-                ));
-            }
-        }
-        let above = zones.iter().find(|other| {
-            other.origin() != zone.origin() && zone.origin().is_within(other.origin())
-        });
-        if let Some(above) = above
-            && above.refuses_host(zone.origin(), false).is_none()
-        {
-            warnings.push(format!(
-                "{} does not delegate {}, though both are served here; add its NS records there",
-                above.file().display(),
-                zone.origin().without_dot()
-            ));
-        }
-    }
-    for zone in config.policies.keys() {
-        if !zones.iter().any(|served| served.origin() == zone) {
-            warnings.push(format!(
-                "the configuration has settings for {}, which no zone file is about",
-                zone.without_dot()
-            ));
-        }
-    }
-    warnings.extend(listening(&config.dns.listen, &config.http.listen));
-    if config.http.trusted_proxies.iter().any(|network| network.prefix_len() == 0) {
-        warnings.push(
-            "trusted_proxies takes in everybody, so every client can claim to be at any address"
-                .to_owned(),
-        );
-    }
-    warnings
-}
-
 fn listening(dns: &[SocketAddr], http: &[SocketAddr]) -> Vec<String> {
     let mut warnings = Vec::new();
     if dns.iter().all(|address| address.ip().is_loopback()) {
@@ -200,16 +170,92 @@ fn listening(dns: &[SocketAddr], http: &[SocketAddr]) -> Vec<String> {
     warnings
 }
 
-/// Whether a server runs on the data directory, in a sentence.
-fn server(config: &Config) -> Option<String> {
+/// Whether the zone files go together with the hosts there are.
+enum Beside {
+    /// They do; and whether a server runs, in a sentence.
+    Taken(Option<String>),
+    /// They do not: a sentence for each host in the way.
+    Refused(Vec<String>),
+    /// It is not known: why not.
+    Unknown(String),
+}
+
+/// Asks the server that runs on the data directory, or looks into its store.
+fn beside_hosts(config: &Config, zones: &[Zone]) -> Beside {
     let data = config.data.display();
-    match control::ask(&config.data, &Command::Status) {
-        Err(AskError::NotRunning(_)) => None,
-        Ok(Reply::Status(status)) => Some(format!(
-            "A server (version {}) runs on {data}; `truename reload` lets it read the zone files \
-             again, a restart the configuration.",
+    let unknown = |why: &str| {
+        Beside::Unknown(format!(
+            "whether hosts stand where the zone files have records was not looked at: {why}"
+        ))
+    };
+    let status = match control::ask(&config.data, &Command::Status) {
+        Ok(Reply::Status(status)) => status,
+        Err(AskError::NotRunning(_)) => {
+            let looked = in_data(&config.data, |within| {
+                let settings = config.settings();
+                Ok(would_start(config.engine, within, &settings, zones.to_vec())?)
+            });
+            return match looked {
+                Ok(faults) if faults.is_empty() => Beside::Taken(None),
+                Ok(faults) => Beside::Refused(faults),
+                Err(why) => unknown(&why.to_string()),
+            };
+        }
+        Ok(_) => return unknown("the server did not say how it is"),
+        Err(why) => return unknown(&why.to_string()),
+    };
+    match control::ask(&config.data, &Command::Check) {
+        Ok(Reply::Checked(faults)) if faults.is_empty() => Beside::Taken(Some(format!(
+            "A server (version {}) runs on {data} and would take the zone files: `truename reload` \
+             lets it read them, a restart the configuration.",
             status.version
-        )),
-        _ => Some(format!("A server runs on {data}, and cannot be asked from here.")),
+        ))),
+        Ok(Reply::Checked(faults)) => Beside::Refused(faults),
+        Ok(_) => unknown("the server did not say; restart it"),
+        Err(why) => unknown(&why.to_string()),
     }
+}
+
+/// What root reads here, and the server could not as the user it runs as.
+fn unreadable(config: &Config, zones: &[Zone]) -> Vec<String> {
+    let files = config.http.tls.iter().flat_map(|tls| [&*tls.files.certificate, &*tls.files.key]);
+    let files = files.chain(config.dns.cookie_secrets.as_deref());
+    let files = files.chain(zones.iter().map(Zone::file));
+    files.filter_map(|file| cannot_read(config.user.as_ref(), &config.data, file)).collect()
+}
+
+/// Name servers at addresses of other machines, where nothing answers for the
+/// zone. An address that a router leads here is none of this machine's either:
+/// so with private addresses alone it counts only beside another one.
+fn elsewhere(zones: &[Zone], machine: &[IpAddr]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for zone in zones {
+        for is_v4 in [true, false] {
+            let family = |address: &IpAddr| address.is_ipv4() == is_v4;
+            let here = |address: &IpAddr| reach(*address) == Reach::Global && !is_local(*address);
+            let servers = zone.name_servers();
+            let others: BTreeSet<(IpAddr, &Name)> = servers
+                .iter()
+                .flat_map(|(server, addresses)| addresses.iter().map(move |at| (*at, server)))
+                .filter(|(at, _)| family(at) && here(at) && !machine.contains(at))
+                .collect();
+            let different: BTreeSet<IpAddr> = others.iter().map(|(at, _)| *at).collect();
+            let behind_a_router = !machine.iter().filter(|at| family(at)).any(here);
+            if behind_a_router && different.len() < 2 {
+                continue;
+            }
+            warnings.extend(others.iter().map(|(at, server)| another_machine(server, *at)));
+        }
+    }
+    warnings
+}
+
+/// What is needed where a name server's address is not this server's.
+pub fn another_machine(server: &Name, address: IpAddr) -> String {
+    format!(
+        "{} is at {address}, which is not an address of this machine: unless a router leads from \
+         there to here, nothing there knows the zone, for truename has no secondaries yet; leave \
+         out that name server, or one question in so many gets no answer",
+        server.without_dot()
+    )
 }

@@ -65,7 +65,7 @@ fn run(args: Args) -> Result<Output, Failure> {
             return Ok(Output::nothing());
         }
         Verb::Init(init) => return init::init(init, global.config, global.data, json),
-        Verb::Check => return check::check(&global.configuration()?, json),
+        Verb::Check => return check::check(&global.configuration()?, json, clock::wall()),
         Verb::Export { file } => return backup::export(&global.configuration()?, &file, json),
         Verb::Import(what) => return import::import(&global.configuration()?, what, json),
         Verb::Migrate { from, to } => {

@@ -27,6 +27,7 @@ pub fn reply(reply: &Reply, now: Timestamp, truename: &str) -> String {
         Reply::Imported(_) => String::new(),
         Reply::Why(views) => super::why::requests(views, now),
         Reply::Status(view) => status(view),
+        Reply::Checked(faults) => faults.join("\n"),
     }
 }
 

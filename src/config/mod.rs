@@ -12,6 +12,7 @@ mod named;
 mod public;
 mod reads;
 mod report;
+mod warnings;
 mod zones;
 
 use std::collections::HashMap;
@@ -76,9 +77,9 @@ pub struct Config {
     pub first_host: bool,
     /// What the operator should know of how this was put together.
     pub notes: Vec<String>,
-}
     /// The files and directories it names, and where.
     named: Vec<named::Named>,
+}
 
 /// The DNS server's part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -274,8 +275,8 @@ impl Config {
             identity: Identity::default(),
             first_host: true,
             notes,
-        }
             named: Vec::new(),
+        }
     }
 
     /// Reads a TOML file. Relative paths in it start at the file's own
@@ -301,6 +302,11 @@ impl Config {
             dump: Some(self.data.join(DUMP_FILE)),
             also_reload: None,
         }
+    }
+
+    /// The name or address that `public` sends clients to.
+    pub fn public_host(&self) -> Option<&str> {
+        self.http.public.as_ref().map(Public::host)
     }
 
     /// Where clients reach the HTTP server: what the operator says, else the

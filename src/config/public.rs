@@ -55,6 +55,16 @@ impl FromStr for Public {
     }
 }
 
+impl Public {
+    /// The server's name or address alone.
+    pub fn host(&self) -> &str {
+        match self.server.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _)) => address,
+            None => self.server.split(':').next().unwrap_or_default(),
+        }
+    }
+}
+
 impl fmt::Display for Scheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -14,7 +14,7 @@ mod ask;
 mod serve;
 
 pub use ask::{AskError, ask};
-pub use serve::{Control, Counts, serve};
+pub use serve::{Control, Counts, Warnings, serve};
 
 /// The socket's name in the data directory.
 pub const SOCKET: &str = "control";

@@ -31,6 +31,9 @@ const STOP: Duration = Duration::from_secs(10);
 /// What the servers that strangers reach have counted, by name.
 pub type Counts = Arc<dyn Fn() -> BTreeMap<String, u64> + Send + Sync>;
 
+/// What speaks against how it is set up, as of this moment.
+pub type Warnings = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+
 /// The open socket.
 pub struct Control {
     path: PathBuf,
@@ -43,7 +46,12 @@ pub struct Control {
 ///
 /// # Errors
 /// When the socket cannot be made, in words for the operator.
-pub async fn serve(directory: &Path, registry: Registry, counts: Counts) -> io::Result<Control> {
+pub async fn serve(
+    directory: &Path,
+    registry: Registry,
+    counts: Counts,
+    warnings: Warnings,
+) -> io::Result<Control> {
     let path = directory.join(SOCKET);
     let trouble = |error: io::Error| {
         io::Error::new(error.kind(), format!("no control socket at {}: {error}", path.display()))
@@ -52,7 +60,7 @@ pub async fn serve(directory: &Path, registry: Registry, counts: Counts) -> io::
     listener.set_nonblocking(true).map_err(trouble)?;
     let listener = UnixListener::from_std(listener).map_err(trouble)?;
     let (stop, stopped) = watch::channel(false);
-    let accepting = tokio::spawn(accept(listener, Asked { registry, counts }, stopped));
+    let accepting = tokio::spawn(accept(listener, Asked { registry, counts, warnings }, stopped));
     Ok(Control { path, stop, accepting })
 }
 
@@ -157,6 +165,7 @@ async fn converse(
 struct Asked {
     registry: Registry,
     counts: Counts,
+    warnings: Warnings,
 }
 
 impl Asked {
@@ -165,6 +174,7 @@ impl Asked {
         let mut reply = self.registry.command(command).await?;
         if let Reply::Status(status) = &mut reply {
             status.counts = (self.counts)();
+            status.warnings.extend((self.warnings)());
         }
         Ok(reply)
     }

@@ -6,6 +6,7 @@ mod log;
 mod place;
 mod ports;
 mod secrecy;
+mod watch;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub use log::start as start_log;
 
 use ports::Ports;
+use watch::Watch;
 
 use crate::config::Config;
 use crate::dns::CookieFile;
@@ -50,22 +52,22 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
     let config = &config;
     log::start();
     raise_descriptors();
+    config.look().map_err(failed)?;
     // Before there is a second thread, which would keep what is given up here.
     let ports = Ports::open(config)?;
-    config.look().map_err(failed)?;
     secrecy::keep(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| failed(format_args!("the runtime cannot start: {error}")))?;
-    for note in &config.notes {
-        tracing::warn!("{note}");
     // From here on a SIGHUP is a reload: one that comes while the store is opened
     // is done once the server runs. (SIGTERM goes on to end it at once.)
     let hang_up = {
         let _within = runtime.enter();
         signal(SignalKind::hangup()).map_err(failed)?
     };
+    for note in &config.notes {
+        tracing::warn!("{note}");
     }
     let certificate = config.http.tls.as_ref().map(|tls| Certificate::load(tls.files.clone()));
     let certificate = certificate.transpose().map_err(failed)?;
@@ -73,9 +75,15 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
     let cookies = cookies.transpose().map_err(failed)?.map(Arc::new);
     let mut settings = config.settings();
     settings.policies.set_machine(place::machine(config));
-    let (certificate_again, cookies_again) = (certificate.clone(), cookies.clone());
-    settings.also_reload =
-        Some(also_reload(config, &settings.policies, certificate_again, cookies_again));
+    let watch = Arc::new(Watch::new(config, certificate.clone()));
+    watch.look();
+    settings.also_reload = Some(also_reload(
+        config,
+        &settings.policies,
+        certificate.clone(),
+        cookies.clone(),
+        watch.clone(),
+    ));
     let mut before = Served(0);
     let registry = Registry::open(config.engine, &config.data, settings, |served| {
         before = served;
@@ -89,6 +97,8 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
         certificate.as_ref(),
         cookies.as_deref(),
         before,
+        hang_up,
+        watch,
     ));
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     // The store last: everything acknowledged is in it, and the dump is written.
@@ -97,13 +107,13 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
 }
 
 /// Reads again what is not the registry's: where this machine is, the
-        hang_up,
 /// certificate, the secrets of cookies.
 fn also_reload(
     config: &Config,
     policies: &Arc<Policies>,
     certificate: Option<Arc<Certificate>>,
     cookies: Option<Arc<CookieFile>>,
+    watch: Arc<Watch>,
 ) -> AlsoReload {
     let (config, policies) = (config.clone(), policies.clone());
     Arc::new(move || {
@@ -111,10 +121,11 @@ fn also_reload(
         if let Some(certificate) = &certificate {
             certificate.reload().map_err(|error| error.to_string())?;
         }
-        match &cookies {
-            Some(cookies) => cookies.reload().map_err(|error| error.to_string()),
-            None => Ok(()),
+        if let Some(cookies) = &cookies {
+            cookies.reload().map_err(|error| error.to_string())?;
         }
+        watch.look();
+        Ok(())
     })
 }
 
@@ -140,6 +151,8 @@ async fn serve(
     certificate: Option<&Arc<Certificate>>,
     cookies: Option<&CookieFile>,
     before: Served,
+    hang_up: Signal,
+    watch: Arc<Watch>,
 ) -> Result<(), DaemonError> {
     let moments = clock::moments();
     let (snapshot, updates) = (registry.snapshot().clone(), Some(registry.clone()));
@@ -150,9 +163,10 @@ async fn serve(
     let counts: control::Counts = {
         let dns = dns.counters();
         Arc::new(move || dns.read())
-    hang_up: Signal,
     };
-    let control = control::serve(&config.data, registry.clone(), counts).await.map_err(failed)?;
+    let warnings: control::Warnings = Arc::new(move || watch.warnings());
+    let control = control::serve(&config.data, registry.clone(), counts, warnings);
+    let control = control.await.map_err(failed)?;
     let mut signals = Signals::new(hang_up).map_err(failed)?;
 
     let first = first_host(config, registry, before).await.map_err(failed)?;

@@ -199,6 +199,8 @@ pub enum Command {
     },
     /// Reads the zone files again.
     Reload,
+    /// Reads them and says whether a reload would take them.
+    Check,
     /// Writes the text dump into this file.
     Export {
         /// An absolute path, as the server sees it.
@@ -326,6 +328,9 @@ pub enum Reply {
     Imported(Vec<Imported>),
     /// How the server is doing.
     Status(Status),
+    /// Why a reload would refuse the zone files, a line each; none: it would
+    /// take them.
+    Checked(Vec<String>),
 }
 
 /// A host as operators see it.
@@ -418,7 +423,8 @@ pub struct Status {
     /// reach, by name.
     #[serde(default)]
     pub counts: BTreeMap<String, u64>,
-    /// Words of warning since the start.
+    /// Words of warning: what happened at the start, and what speaks against the
+    /// configuration, the zones and the certificate.
     pub warnings: Vec<String>,
 }
 

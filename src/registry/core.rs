@@ -119,6 +119,16 @@ pub(super) struct Core {
     retired: Vec<Arc<Snapshot>>,
 }
 
+/// A reload that is refused leaves the old zones; a start has none.
+fn not_started(why: CommandError) -> CommandError {
+    CommandError(format!(
+        "{why}\nThe server does not start with these zone files. Take those records out of them (a \
+         `;` in front of the line will do) and start it; with the server running `truename host \
+         remove` makes room for such a record, and `truename check` says beforehand whether there \
+         is."
+    ))
+}
+
 impl Core {
     /// Takes the zones in, and writes down what that changed.
     pub fn open(
@@ -138,7 +148,7 @@ impl Core {
         });
         let mut draft = Draft::new(&state, &Snapshot::default());
         let outdated = opened.restored || imported;
-        draft.serve_zones(zones, &settings, outdated)?;
+        draft.serve_zones(zones, &settings, outdated).map_err(not_started)?;
         settings.policies.set_name_servers(draft.state.name_servers());
         let mut writes = first;
         if outdated {
@@ -465,6 +475,11 @@ impl Core {
         self.commit(draft).map_err(|error| CommandError(error.to_string()))?;
         self.settings.policies.set_name_servers(self.state.name_servers());
         Ok(report)
+    }
+
+    /// Whether these zones could be served from now on; nothing is changed.
+    pub fn would_serve(&self, zones: Vec<Zone>) -> Result<String, CommandError> {
+        Draft::new(&self.state, &self.snapshot).serve_zones(zones, &self.settings, false)
     }
 
     /// Durable, then visible.

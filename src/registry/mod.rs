@@ -36,6 +36,7 @@ mod passwords;
 mod plain;
 mod records;
 mod register;
+mod rehearsal;
 mod renewal;
 mod request;
 mod rights;
@@ -60,6 +61,7 @@ pub use command::{
 };
 pub use import::{Credential, ImportHost, Imported, MIN_SECRET, Step};
 pub use register::REGISTRAR;
+pub use rehearsal::would_start;
 pub use rows::HISTORY;
 pub use secrets::{Auth, Login, MIN_PASSWORD, Purpose};
 pub use settings::{AlsoReload, Settings, ZoneSource};

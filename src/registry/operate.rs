@@ -94,6 +94,7 @@ impl Draft {
             | Command::Why { .. }
             | Command::Status
             | Command::Reload
+            | Command::Check
             | Command::Export { .. } => {
                 refused("this command changes nothing and is answered elsewhere".into())
             }

@@ -73,6 +73,8 @@ pub(super) enum Job {
     Decide(Box<Request>),
     /// Serve these zones from now on.
     Zones(Vec<Zone>, oneshot::Sender<Result<String, CommandError>>),
+    /// Say whether these zones could be served.
+    Check(Vec<Zone>, oneshot::Sender<Result<String, CommandError>>),
     /// Do what time asks for, now.
     Tick(oneshot::Sender<()>),
     /// Take in what was heard.
@@ -247,6 +249,7 @@ impl Registry {
                 Ok(Reply::Status(view::status(&state, self.0.started, now, &warnings)))
             }
             Command::Reload => self.reload().await.map(Reply::Done),
+            Command::Check => self.check().await.map(Reply::Checked),
             Command::Export { file } => self.export(state, now, file).await,
             Command::AccountAdd { name, password } => {
                 let password = hashed(password).await?;
@@ -339,11 +342,11 @@ impl Registry {
     }
 }
 
-fn stopping() -> CommandError {
+pub(super) fn stopping() -> CommandError {
     CommandError("the server is stopping".into())
 }
 
-fn load_zones(settings: &Settings) -> Result<Vec<Zone>, CommandError> {
+pub(super) fn load_zones(settings: &Settings) -> Result<Vec<Zone>, CommandError> {
     (settings.zones)().map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         CommandError(lines.join("\n"))
@@ -400,6 +403,9 @@ fn run(mut core: Core, jobs: &Receiver<Job>, clock: &Clock, dump: Option<&Path>,
             }
             Some(Job::Zones(zones, reply)) => {
                 let _ = reply.send(core.serve_zones(zones));
+            }
+            Some(Job::Check(zones, reply)) => {
+                let _ = reply.send(core.would_serve(zones));
             }
             Some(Job::Tick(reply)) => {
                 let now = clock();

@@ -26,6 +26,7 @@ pub mod dump;
 mod home;
 mod journal;
 mod journaled;
+mod look;
 mod migrate;
 mod pending;
 mod redb;
@@ -37,6 +38,7 @@ mod tally;
 use std::fmt;
 use std::path::PathBuf;
 
+pub use look::look;
 pub use migrate::{IMPORTED, Migrated, import, migrate};
 pub use start::{Reader, open, open_reading, read};
 

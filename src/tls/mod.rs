@@ -5,6 +5,8 @@
 //! certificate: old firmware sends none. What cannot speak TLS 1.2 at all is
 //! what plain HTTP is for (CLIENTS.md §5).
 
+mod terms;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -167,7 +167,7 @@ impl Zone {
         if let Some(cut) = self.delegation_of(name) {
             let place = &self.rrset(cut, RecordType::NS).expect("a cut has NS records").place;
             return Some(format!(
-                "{host} cannot be a host: {} is delegated away ({}:{})",
+                "{host} cannot be a host: {} is delegated away ({}:{}); remove that, or give the host another name",
                 cut.without_dot(),
                 place.file.display(),
                 place.line

@@ -168,7 +168,9 @@ fn hosts_where_they_cannot_be() {
     for below in ["s.dyn.example.org", "deep.er.s.dyn.example.org"] {
         assert_eq!(
             refused(below, false),
-            format!("{below} cannot be a host: s.dyn.example.org is delegated away ({file}:7)")
+            format!(
+                "{below} cannot be a host: s.dyn.example.org is delegated away ({file}:7); remove that, or give the host another name"
+            )
         );
     }
     assert!(refused("dyn.example.org", false).contains("is the zone itself"));
