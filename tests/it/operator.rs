@@ -269,3 +269,91 @@ fn scripts_for_clients_are_scripts() {
         assert!(status.success(), "{}", file.display());
     }
 }
+
+/// What `check` warns of is in the log of a start and of a reload, and in
+/// `status`.
+#[test]
+fn a_server_says_what_check_warns_of() {
+    let home = Home::new();
+    let mut params = rcgen::CertificateParams::new(vec!["ddns.example.org".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2020, 3, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    std::fs::write(home.path().join("certificate.pem"), certificate.pem()).unwrap();
+    std::fs::write(home.path().join("key.pem"), key.serialize_pem()).unwrap();
+    home.reconfigure("[http]\n", "[http]\npublic = \"https://ddns.dyn.example.org\"\n");
+    let https = std::net::SocketAddr::new(home.http.ip(), home.http.port() + 20_000);
+    home.append(&format!(
+        "\n[http.tls]\nlisten = [\"{https}\"]\ncertificate = \"certificate.pem\"\n\
+         key = \"key.pem\"\n[http.register]\nzone = \"nowhere.example\"\n\
+         [zone.\"dyn.exmaple.org\"]\nglobal_only = true\n"
+    ));
+    let warnings = [
+        "settings for dyn.exmaple.org, which no zone file is about",
+        "[http.register] is nowhere.example, which no zone file is about",
+        "certificate.pem: the certificate has been expired since 2020-03-01",
+        "certificate.pem: the certificate is not for ddns.dyn.example.org",
+    ];
+    let checked = home.done(&["check"]);
+    let server = start(&home);
+    let status = home.done(&["status"]);
+    for warning in warnings {
+        for said in [&checked, &status] {
+            assert!(said.contains("warning: ") && said.contains(warning), "{said}");
+        }
+        assert_eq!(home.log().matches(warning).count(), 1, "{}", home.log());
+    }
+    // Mended while it runs, or not.
+    let zone = std::fs::read_to_string(home.path().join("zones/dyn.example.org.zone")).unwrap();
+    let other = zone.replace("dyn.example.org.", "dyn.exmaple.org.");
+    std::fs::write(home.path().join("zones/other.zone"), other).unwrap();
+    home.done(&["reload"]);
+    let status = home.done(&["status"]);
+    assert!(!status.contains(warnings[0]) && status.contains(warnings[1]), "{status}");
+    for (warning, times) in warnings.iter().zip([1, 2, 2, 2]) {
+        assert_eq!(home.log().matches(warning).count(), times, "{}", home.log());
+    }
+    server.stop();
+}
+
+/// Whoever asks the running server needs no certificate.
+#[test]
+fn commands_go_on_without_a_certificate_file() {
+    let home = Home::new();
+    let server = start(&home);
+    home.append("\n[http.tls]\ncertificate = \"gone.pem\"\nkey = \"gone.key\"\n");
+    for command in [&["status"][..], &["host", "list"], &["reload"], &["export", "-"]] {
+        home.done(command);
+    }
+    for command in ["check", "serve"] {
+        let said = home.run(&[command]);
+        assert_eq!(said.status.code(), Some(1), "{said}");
+        assert!(
+            said.err.contains("there is no file or directory") && said.err.contains("gone.pem")
+        );
+    }
+    server.stop();
+}
+
+/// The service's user reads what root wrote, whatever root's umask.
+#[test]
+fn what_init_writes_is_there_for_the_server_to_read() {
+    let place = tempfile::tempdir().unwrap();
+    let line = format!(
+        "umask 077; exec {} init --config etc/truename/truename.toml --data data --yes \
+         --zone dyn.example.net --address 192.0.2.53",
+        env!("CARGO_BIN_EXE_truename")
+    );
+    let done = Command::new("sh").args(["-c", &line]).current_dir(place.path()).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    for (path, mode) in [
+        ("etc", 0o755),
+        ("etc/truename", 0o755),
+        ("etc/truename/truename.toml", 0o644),
+        ("etc/truename/zones", 0o755),
+        ("etc/truename/zones/dyn.example.net.zone", 0o644),
+    ] {
+        let found = place.path().join(path).metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(found, mode, "{path}: {found:o}");
+    }
+}

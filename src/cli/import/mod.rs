@@ -16,7 +16,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::control;
 use crate::import::{self, File, Source};
-use crate::model::{AccountName, Name, Timestamp};
+use crate::model::{AccountName, Lease, Name, Timestamp};
 use crate::registry::{Command, ImportHost, Imported, Reply, Step};
 use plan::{Options, Planned};
 
@@ -45,8 +45,9 @@ Doing it again changes nothing. PROGRAM and FILE are
   docker-ddns    dyndns.json or the envfile, and the zone file
   token.list     lines of <token>:<name>
   zonefile       a zone's master file: addresses come over, keys are new
-  nsupdate.info  `manage.py dumpdata main`: hosts come over, keys are new
-  acme-dns       `sqlite3 acme-dns.db .dump`, and config.cfg: keys are new")]
+  nsupdate.info  `manage.py dumpdata main`: secrets come over as the hashes
+                 that it has of them
+  acme-dns       `sqlite3 acme-dns.db .dump`, and config.cfg: so do they")]
 pub struct Import {
     /// The file; with docker-ddns and acme-dns also the second one
     #[arg(required = true, value_name = "FILE")]
@@ -97,10 +98,30 @@ pub fn import(config: &Config, what: Import, json: bool) -> Result<Output, Failu
         served: served(&config.data)?,
         accounts: accounts(&config.data)?,
     };
+    let mut remarks = found.remarks;
     let planned = plan::plan(found.hosts, &options);
+    let lapsing = match source {
+        Source::Zonefile => planned.iter().filter(|host| host.has_addresses()).count(),
+        // Somebody reports these.
+        _ => 0,
+    };
+    remarks.extend(will_lapse(lapsing, config.hosts.lease));
     let request = Request { data: &config.data, dry_run: what.dry_run, weak: what.weak };
     let lines = request.send(planned)?;
-    report(&lines, found.remarks, what.dry_run, json)
+    report(&lines, remarks, what.dry_run, json)
+}
+
+/// What comes of names that nobody reports, as those of a master file.
+fn will_lapse(hosts: usize, lease: Lease) -> Option<String> {
+    let (Lease::For(_), 1..) = (lease, hosts) else { return None };
+    let (are, they) =
+        if hosts == 1 { ("1 host is", "it leaves") } else { ("hosts are", "they leave") };
+    let many = if hosts == 1 { String::new() } else { format!("{hosts} ") };
+    Some(format!(
+        "{many}{are} at an address from the file; {they} the DNS in {lease} unless somebody reports \
+         until then. For a name that never moves say `truename host set HOST --lease never`, or \
+         leave it in the zone file instead"
+    ))
 }
 
 /// What went wrong with a dump; and where the file is none, what may have been

@@ -31,6 +31,13 @@ pub struct Planned {
     pub host: Result<ImportHost, String>,
 }
 
+impl Planned {
+    /// Whether it comes with addresses.
+    pub fn has_addresses(&self) -> bool {
+        self.host.as_ref().is_ok_and(|host| !host.addresses.is_empty())
+    }
+}
+
 /// What clients put into the user field where nothing belongs.
 const NOBODY: [&str; 9] =
     ["", "none", "nouser", "null", "token", "unused", "anything", "user", "username"];

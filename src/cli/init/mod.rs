@@ -2,15 +2,17 @@
 
 mod questions;
 
-use std::fs::{DirBuilder, File};
-use std::io::Write;
+use std::fs::{File, Permissions, create_dir, set_permissions};
+use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use questions::{Questions, several};
 use serde_json::json;
 
 use super::args::name;
+use super::check::another_machine;
 use super::output::Output;
 use super::{Failure, check};
 use crate::config::{Config, DEFAULT_DATA, DEFAULT_FILE, Public, every_address, listen_address};
@@ -27,7 +29,8 @@ pub struct Init {
     address: Vec<IpAddr>,
     /// A name server of the zone; once for each [default: ns1.ZONE]. One in
     /// the zone has this server's addresses unless others follow:
-    /// ns2.dyn.example.org=192.0.2.2,2001:db8::2
+    /// ns2.dyn.example.org=192.0.2.2,2001:db8::2 (they must lead to this server,
+    /// too: it has no secondaries yet)
     #[arg(long, value_name = "NAME[=ADDRESS,…]", value_parser = name_server)]
     ns: Vec<NameServer>,
     /// Where people write about the zone [default: hostmaster@ZONE]
@@ -169,9 +172,12 @@ pub fn init(
     for zone in zones.iter().filter(|zone| *zone.origin() == answers.zone) {
         delegation = check::hand_over(zone.origin(), &check::delegation(zone));
     }
-    Output::of(&json!({ "configuration": file, "zone": zone_file }), json, || {
-        answers.next_steps(&file, &zone_file, &delegation)
-    })
+    let mut output =
+        Output::of(&json!({ "configuration": file, "zone": zone_file }), json, || {
+            answers.next_steps(&file, &zone_file, &delegation)
+        })?;
+    output.remarks = answers.elsewhere();
+    Ok(output)
 }
 
 impl Init {
@@ -316,6 +322,16 @@ impl Answers {
             .replace("{records}", records.trim_end())
     }
 
+    /// Name servers at other addresses than this server's.
+    fn elsewhere(&self) -> Vec<String> {
+        let servers = self.name_servers.iter();
+        let given = servers.flat_map(|server| server.addresses.iter().map(move |at| (server, at)));
+        let others = given.filter(|(_, address)| !self.addresses.contains(address));
+        others
+            .map(|(server, at)| format!("\nwarning: {}", another_machine(&server.name, *at)))
+            .collect()
+    }
+
     /// A name as it is written in the zone's file.
     fn relative(&self, name: &Name) -> String {
         let full = name.to_string();
@@ -369,17 +385,34 @@ Written: {}
     }
 }
 
+/// Writes a file that the server reads as another user than root, whatever the
+/// umask: there is no secret in it.
 fn write(file: &Path, text: &str) -> Result<(), Failure> {
     let attempt = || {
-        if let Some(directory) = file.parent() {
-            DirBuilder::new().recursive(true).create(directory)?;
+        if let Some(directory) = file.parent().filter(|path| !path.as_os_str().is_empty()) {
+            make(directory)?;
         }
         let mut target = File::create(file)?;
         target.write_all(text.as_bytes())?;
+        target.set_permissions(Permissions::from_mode(0o644))?;
         target.sync_all()
     };
     attempt().map_err(|error| {
         format!("{} cannot be written: {error}; --config names another place", file.display())
             .into()
     })
+}
+
+/// Makes a directory that is missing, and those above it, for everybody to read.
+fn make(directory: &Path) -> io::Result<()> {
+    match directory.metadata() {
+        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+        Err(_) => {}
+    }
+    if let Some(above) = directory.parent().filter(|path| !path.as_os_str().is_empty()) {
+        make(above)?;
+    }
+    create_dir(directory)?;
+    set_permissions(directory, Permissions::from_mode(0o755))
 }
