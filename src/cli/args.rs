@@ -24,7 +24,8 @@ use crate::store::Engine;
     after_help = "\
 Without a command it serves. Without a configuration file it serves
 zones/dyn.example.org.zone on loopback, to try things; `truename init` writes
-a configuration for real."
+a configuration for real. TRUENAME_LOG=debug in the environment lets the server
+log more, TRUENAME_LOG=truename::http=debug of one part, TRUENAME_LOG=warn less."
 )]
 pub struct Args {
     #[command(flatten)]
@@ -68,8 +69,8 @@ pub enum Verb {
     Serve,
     /// Write a configuration and a zone file to begin with
     Init(Init),
-    /// Check the configuration and the zone files, and show what the zone
-    /// above needs
+    /// Check the configuration and the zone files, and whether the server starts
+    /// with them or would take them at a reload; show what the zone above needs
     Check,
     /// Names that are kept up to date
     #[command(subcommand)]

@@ -8,6 +8,7 @@ mod acme_dns;
 mod certbot;
 mod hooks;
 mod lego;
+mod own;
 mod pebble;
 
 use super::daemon::{Home, Login, Said};

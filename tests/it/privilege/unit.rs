@@ -75,7 +75,13 @@ fn the_unit_allows_every_system_call_that_is_made() {
     let answer = get(home.http, target, Some(&login)).unwrap();
     assert_eq!(body(&answer), "good 192.0.2.7\n");
     assert!(lookup(home.dns, "home.dyn.example.org", RecordType::A).is_some());
-    home.done(&["reload"]);
+    // As `ExecReload` has it.
+    let reloaded = home.path().join("reloaded");
+    let mut reload = with_us(&program("strace"));
+    reload.args(["-f", "-qq", "-o", reloaded.to_str().unwrap(), env!("CARGO_BIN_EXE_truename")]);
+    reload.arg("--config").arg(home.path().join("truename.toml")).arg("reload");
+    let reload = said(&mut reload, "");
+    assert!(reload.status.success(), "{reload}");
     home.done(&["export", home.path().join("kept").to_str().unwrap()]);
     home.done(&["history", "home.dyn.example.org"]);
     assert!(running.stop().success());
@@ -84,8 +90,11 @@ fn the_unit_allows_every_system_call_that_is_made() {
         let made = std::fs::read_to_string(&calls).unwrap();
         made.contains("exit_group(").then_some(made)
     });
+    let reloaded = std::fs::read_to_string(&reloaded).unwrap();
+    assert!(reloaded.contains("connect("), "it was not watched: {reloaded}");
     let made: BTreeSet<&str> = made
         .lines()
+        .chain(reloaded.lines())
         .filter_map(|line| line.split_once(' ')?.1.trim_start().split_once('('))
         .map(|(call, _)| call)
         .filter(|call| {
