@@ -266,3 +266,39 @@ pub fn another_machine(server: &Name, address: IpAddr) -> String {
         server.without_dot()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// What is said of these name servers on a machine with these addresses.
+    fn said(records: &str, machine: &[&str]) -> Vec<String> {
+        let text = format!("$TTL 60\n@ SOA ns1 h 1 2 3 4 5\n@ NS ns1\n@ NS ns2\n{records}");
+        let zone = Zone::parse(&text, Path::new("dyn.example.org.zone")).unwrap();
+        let machine: Vec<IpAddr> = machine.iter().map(|at| at.parse().unwrap()).collect();
+        let said = elsewhere(&[zone], &machine);
+        said.iter().map(|text| text.split(',').next().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_name_server_at_another_machine_is_told_of() {
+        let nothing: [&str; 0] = [];
+        let two = "ns1 A 8.8.4.4\nns2 A 9.9.9.9\n";
+        let ns1 = "ns1.dyn.example.org is at 8.8.4.4";
+        let ns2 = "ns2.dyn.example.org is at 9.9.9.9";
+        assert_eq!(said(two, &["127.0.0.1", "8.8.4.4", "9.9.9.9"]), nothing);
+        assert_eq!(said(two, &["8.8.4.4", "2620:fe::fe"]), [ns2]);
+        // Behind a router one address leads here, at most.
+        assert_eq!(said(two, &["192.168.1.2"]), [ns1, ns2]);
+        let one = "ns1 A 8.8.4.4\nns2 A 8.8.4.4\nns2 AAAA 2620:fe::9\n";
+        assert_eq!(said(one, &["192.168.1.2", "2620:fe::9"]), nothing);
+        assert_eq!(
+            said(one, &["192.168.1.2", "2620:fe::1"]),
+            ["ns2.dyn.example.org is at 2620:fe::9"]
+        );
+        // Those that nobody reaches are told of otherwise.
+        assert_eq!(said("ns1 A 10.0.0.1\nns2 A 10.0.0.2\n", &["8.8.4.4"]), nothing);
+    }
+}

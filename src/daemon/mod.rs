@@ -77,13 +77,8 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
     settings.policies.set_machine(place::machine(config));
     let watch = Arc::new(Watch::new(config, certificate.clone()));
     watch.look();
-    settings.also_reload = Some(also_reload(
-        config,
-        &settings.policies,
-        certificate.clone(),
-        cookies.clone(),
-        watch.clone(),
-    ));
+    settings.also_reload =
+        Some(also_reload(config, &settings.policies, certificate, cookies.clone(), watch.clone()));
     let mut before = Served(0);
     let registry = Registry::open(config.engine, &config.data, settings, |served| {
         before = served;
@@ -94,7 +89,6 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
         config,
         ports,
         &registry,
-        certificate.as_ref(),
         cookies.as_deref(),
         before,
         hang_up,
@@ -148,7 +142,6 @@ async fn serve(
     config: &Config,
     ports: Ports,
     registry: &Registry,
-    certificate: Option<&Arc<Certificate>>,
     cookies: Option<&CookieFile>,
     before: Served,
     hang_up: Signal,
@@ -158,7 +151,7 @@ async fn serve(
     let (snapshot, updates) = (registry.snapshot().clone(), Some(registry.clone()));
     let dns = dns::serve_on(ports.dns, &config.dns.options(cookies), snapshot, updates, &moments)
         .map_err(failed)?;
-    let options = config.http.options(certificate);
+    let options = config.http.options(watch.certificate.as_ref());
     let http = http::serve_on(ports.http, &options, registry.clone(), &moments).map_err(failed)?;
     let counts: control::Counts = {
         let dns = dns.counters();

@@ -10,7 +10,7 @@ use crate::tls::Certificate;
 /// Who keeps an eye on it.
 pub(super) struct Watch {
     config: Config,
-    certificate: Option<Arc<Certificate>>,
+    pub certificate: Option<Arc<Certificate>>,
     /// What speaks against the configuration and the zones, as last read.
     found: Mutex<Vec<String>>,
 }

@@ -357,3 +357,42 @@ fn what_init_writes_is_there_for_the_server_to_read() {
         assert_eq!(found, mode, "{path}: {found:o}");
     }
 }
+
+/// `check` looks into the store of a server that was killed, and leaves it as it
+/// was: what stands in its journal alone is the next start's.
+#[test]
+fn a_look_at_a_store_changes_nothing() {
+    for engine in ["sled", "redb"] {
+        let home = Home::new();
+        home.reconfigure("data = ", &format!("store = \"{engine}\"\ndata = "));
+        let server = start(&home);
+        for n in 1..20 {
+            let host = format!("h{n}.dyn.example.org");
+            home.done(&["host", "add", &host, "--no-key"]);
+        }
+        home.done(&["host", "set", "h7.dyn.example.org", "--address", "192.0.2.7"]);
+        let before = home.done(&["host", "list"]);
+        server.kill();
+        for _ in 0..2 {
+            let said = home.run(&["check"]);
+            assert!(said.status.success() && !said.all().contains("not looked at"), "{said}");
+        }
+        let zone = home.path().join("zones/dyn.example.org.zone");
+        let text = std::fs::read_to_string(&zone).unwrap();
+        home.zone("dyn.example.org.zone", &format!("{text}h19 A 192.0.2.1\n"));
+        let said = home.run(&["check"]);
+        assert!(said.err.contains("h19.dyn.example.org cannot be a host"), "{said}");
+        home.zone("dyn.example.org.zone", &text);
+        let server = start(&home);
+        let column = |list: &str| -> Vec<String> {
+            list.lines().map(|line| line.chars().take(40).collect()).collect()
+        };
+        assert_eq!(column(&home.done(&["host", "list"])), column(&before), "{engine}");
+        assert!(
+            !home.log().contains("BROKEN") && !home.log().contains("JOURNAL"),
+            "{}",
+            home.log()
+        );
+        server.stop();
+    }
+}
