@@ -66,9 +66,17 @@ fn follow<'s>(
             return;
         }
         passed[hops] = next.name;
+        let Some(closest) = snapshot.closest(next.name) else { return };
+        if rtype == RecordType::DS
+            && is_above(snapshot, zone, closest)
+            && answer_above(snapshot, closest, next, reply)
+        {
+            return;
+        }
         // What lies in another zone is that zone's to answer.
-        let closest = snapshot.closest(next.name).filter(|closest| closest.zone == zone);
-        let Some(closest) = closest else { return };
+        if closest.zone != zone {
+            return;
+        }
         let Step::Follow(then) = step(snapshot, closest, next, rtype, reply) else { return };
         next = then;
     }
@@ -187,6 +195,11 @@ fn answer_above(
         reply.truncate();
     }
     true
+}
+
+/// Whether a zone is the one right above that of a node.
+fn is_above(snapshot: &Snapshot, zone: u32, node: Node<'_>) -> bool {
+    snapshot.zone(node.zone).above.as_ref().is_some_and(|above| above.zone == zone)
 }
 
 /// Refers to the servers of the delegation that `below` lies in. The answer
