@@ -56,12 +56,13 @@ fn fields(rtype: RecordType) -> Option<&'static [Field]> {
     Some(match rtype {
         T::A => &[V4],
         T::AAAA => &[V6],
-        T::NS | T::CNAME | T::PTR => &[Owner],
+        T::NS | T::CNAME | T::PTR | T::MB | T::MG | T::MR => &[Owner],
         T::SOA => &[Owner, Owner, U32, Span, Span, Span, Span],
         T::HINFO => &[Text, Text],
         T::MINFO | T::RP => &[Owner, Owner],
         T::MX | T::AFSDB | T::RT | T::KX | T::LP => &[U16, Owner],
         T::TXT | T::SPF | T::AVC | T::RESINFO | T::WALLET => &[Texts],
+        T::PX => &[U16, Owner, Owner],
         T::SRV => &[U16, U16, U16, Owner],
         T::NAPTR => &[U16, U16, Text, Text, Text, Owner],
         T::CERT => &[U16, U16, U8, Base64],
@@ -76,6 +77,20 @@ fn fields(rtype: RecordType) -> Option<&'static [Field]> {
         T::CAA => &[U8, Tag, Rest],
         _ => return None,
     })
+}
+
+/// Whether data of a type that is written as RFC 3597 says can be its: some
+/// always have so many octets.
+fn is_length(rtype: RecordType, data: &[u8]) -> bool {
+    type T = RecordType;
+    match (rtype, data.len()) {
+        (T::EUI48 | T::L32, length) => length == 6,
+        (T::EUI64, length) => length == 8,
+        (T::NID | T::L64, length) => length == 10,
+        // What another version holds, RFC 1876 §2 leaves open.
+        (T::LOC, length) => length == 16 || data.first().is_some_and(|version| *version > 0),
+        _ => true,
+    }
 }
 
 /// RDATA in wire form, names in lower case and uncompressed.
@@ -125,10 +140,10 @@ fn read_generic(rtype: RecordType, words: &[Word<'_>]) -> Result<Vec<u8>, String
         return Err(format!("{length} octets are announced, {} follow", wire.len()));
     }
     match fields(rtype) {
-        None => fit(wire, rtype),
-        Some(fields) => normal(fields, &wire, 0..wire.len(), false)
-            .ok_or_else(|| format!("these octets are not those of a {rtype} record")),
+        None => Some(wire).filter(|wire| is_length(rtype, wire)),
+        Some(fields) => normal(fields, &wire, 0..wire.len(), false),
     }
+    .ok_or_else(|| format!("these octets are not those of a {rtype} record"))
 }
 
 fn fit(wire: Vec<u8>, rtype: RecordType) -> Result<Vec<u8>, String> {
@@ -250,12 +265,12 @@ pub fn absolute(word: &Word<'_>, origin: &Name) -> Result<Name, String> {
 
 /// The data of a record in a message, as zones keep them: names in lower case
 /// and uncompressed. Data of a type that is not in the table are taken as they
-/// are (RFC 3597 §3). `None`: they are not data of the type, or a name is
+/// are (RFC 3597 §3) if their length can be theirs. `None`: they are not data of the type, or a name is
 /// compressed where none may be (RFC 3597 §4).
 pub fn received(rtype: RecordType, message: &[u8], data: Range<usize>) -> Option<Vec<u8>> {
     match fields(rtype) {
         Some(fields) => normal(fields, message, data, may_point(rtype)),
-        None => message.get(data).map(<[u8]>::to_vec),
+        None => message.get(data).filter(|data| is_length(rtype, data)).map(<[u8]>::to_vec),
     }
 }
 
@@ -263,8 +278,8 @@ pub fn received(rtype: RecordType, message: &[u8], data: Range<usize>) -> Option
 /// and in those that others compressed before they might not (RFC 3597 §4).
 fn may_point(rtype: RecordType) -> bool {
     type T = RecordType;
-    let old = [T::NS, T::CNAME, T::PTR, T::SOA, T::MINFO, T::MX];
-    let later = [T::RP, T::AFSDB, T::RT, T::NAPTR, T::SRV];
+    let old = [T::NS, T::CNAME, T::PTR, T::SOA, T::MB, T::MG, T::MR, T::MINFO, T::MX];
+    let later = [T::RP, T::AFSDB, T::RT, T::PX, T::NAPTR, T::SRV];
     old.contains(&rtype) || later.contains(&rtype)
 }
 
@@ -312,6 +327,7 @@ fn normal(
                 if end == 0 { return None } else { end }
             }
             Params if !svcb::is_well_formed(rest) => return None,
+            Base64 if rest.is_empty() => return None,
             Rest | Hex | Base64 | Params => rest.len(),
         };
         out.extend_from_slice(rest.get(..taken)?);
@@ -350,6 +366,8 @@ mod tests {
     #[test]
     fn types_as_their_rfcs_show_them() {
         check("A 192.0.2.1", "c0000201");
+        check("MB mail", "046d61696c0364796e076578616d706c65036f726700");
+        check("EUI48 \\# 6 00005e00532a", "00005e00532a");
         check("AAAA 2001:db8::1", "20010db8000000000000000000000001");
         check("MX 10 mail", "000a046d61696c0364796e076578616d706c65036f726700");
         check("MX 0 .", "000000");
@@ -395,6 +413,7 @@ mod tests {
         check("NS a..b", "`a..b`: the name has an empty label (two dots, or one in front)");
         check("A \\# 3 c00002", "these octets are not those of a A record");
         check("TYPE65280 \\# 4 0a0000", "4 octets are announced, 3 follow");
+        check("EUI48 \\# 5 00005e0053", "these octets are not those of a EUI48 record");
         check("TYPE65280 1", "TYPE65280 data can only be written as `\\# length hex` (RFC 3597)");
         check("CAA 0 \"\" x", "`` is not a tag, like issue: 1 to 255 letters and digits");
         check(
@@ -424,6 +443,12 @@ mod tests {
         came(RecordType(65_280), b"\xc0\x0c", b"\xc0\x0c");
         came(RecordType(65_280), b"", b"");
         came(T::HTTPS, b"\0\x01\0\0\x03\0\x02\x20\xfb", b"\0\x01\0\0\x03\0\x02\x20\xfb");
+        // All that RFC 3597 §4 lets others compress.
+        came(T::MB, b"\xc0\x10", b"\x07example\x03org\0");
+        came(T::PX, b"\0\x01\xc0\x10\0", b"\0\x01\x07example\x03org\0\0");
+        came(T::LOC, &[0; 16], &[0; 16]);
+        came(T::LOC, &[1], &[1]);
+        came(T::EUI48, &[7; 6], &[7; 6]);
     }
 
     #[test]
@@ -444,6 +469,16 @@ mod tests {
         came(T::CAA, b"\0\x02\xc3\xa9;", b"-");
         // No pointers in types younger than RFC 3597.
         came(T::KX, b"\0\x01\xc0\x0c", b"-");
+        came(T::MR, b"", b"-");
+        came(T::PX, b"\0\x01\xc0\x10", b"-");
+        for rtype in [T::LOC, T::EUI48, T::EUI64, T::NID, T::L32, T::L64] {
+            came(rtype, &[0; 7], b"-");
+            came(rtype, b"", b"-");
+        }
+        for rtype in [T::OPENPGPKEY, T::DHCID] {
+            came(rtype, b"", b"-");
+        }
+        came(T::CERT, b"\0\x01\0\x02\x08", b"-");
         came(T::SVCB, b"\0\x01\xc0\x0c", b"-");
         // Parameters out of order, twice, cut off.
         came(T::HTTPS, b"\0\x01\0\0\x03\0\x02\0\x01\0\x01\0\x03\x02h2", b"-");
