@@ -178,7 +178,7 @@ impl<'a> Reply<'a> {
                 RecordType::MX => (2, 1),
                 _ => (data.len(), 0),
             };
-            let (before, mut rest) = data.split_at(before);
+            let (before, mut rest) = data.split_at_checked(before).unwrap_or((data, &[]));
             self.out.extend_from_slice(before);
             for _ in 0..names {
                 rest = add_name(self.out, rest, apex, origin);
@@ -293,7 +293,8 @@ impl<'a> Reply<'a> {
 }
 
 /// Appends the name that `data` begin with, a pointer to `apex` in place of
-/// `origin` at its end; what follows it.
+/// `origin` at its end; what follows it. Where no name ends, `data` are appended
+/// as they are.
 fn add_name<'d>(out: &mut Vec<u8>, data: &'d [u8], apex: u16, origin: &[u8]) -> &'d [u8] {
     let mut rest = data;
     loop {
@@ -303,10 +304,15 @@ fn add_name<'d>(out: &mut Vec<u8>, data: &'d [u8], apex: u16, origin: &[u8]) -> 
             out.extend((0xc000 | apex).to_be_bytes());
             return &rest[origin.len()..];
         }
-        match usize::from(rest[0]) {
-            0 => break,
-            label => rest = &rest[1 + label..],
+        let label = rest.first().map(|length| usize::from(*length));
+        if label == Some(0) {
+            break;
         }
+        let Some(after) = label.and_then(|label| rest.get(1 + label..)) else {
+            out.extend_from_slice(data);
+            return &[];
+        };
+        rest = after;
     }
     let (name, rest) = data.split_at(data.len() - rest.len() + 1);
     out.extend_from_slice(name);
@@ -362,4 +368,32 @@ fn write_flags(out: &mut [u8], rcode: u16) {
     let copied = if opcode == 0 { flag::RD } else { 0 };
     let flags = flag::QR | opcode | (asked & copied) | (rcode & 15);
     out[2..4].copy_from_slice(&flags.to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reply;
+    use crate::wire::{HEADER, RecordType};
+    use crate::zone::Records;
+
+    /// What is at rest is looked at when it is read; if ever something else
+    /// comes here, it is answered as it is.
+    #[test]
+    fn data_that_are_none_are_no_end_of_the_server() {
+        for (rtype, data) in [
+            (RecordType::MX, &b"\0"[..]),
+            (RecordType::MX, b"\0\x0a"),
+            (RecordType::MX, b"\0\x0a\x04mai"),
+            (RecordType::NS, b""),
+            (RecordType::SOA, b"\x01a\0\x01b"),
+        ] {
+            let rendered =
+                [&rtype.0.to_be_bytes()[..], &[0, 1, 0, 0, 0, 60, 0], &[data.len() as u8], data];
+            let rendered = rendered.concat();
+            let mut out = Vec::new();
+            let mut reply = Reply::new(&mut out, &[0; HEADER], None, 512);
+            assert!(reply.add_short(12, Records(&rendered), 12, b"\x03org\0"));
+            assert!(out.ends_with(data), "{rtype}");
+        }
+    }
 }

@@ -34,6 +34,7 @@ mod pace;
 mod packing;
 mod passwords;
 mod plain;
+mod record_row;
 mod records;
 mod register;
 mod rehearsal;

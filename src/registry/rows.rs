@@ -20,16 +20,15 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use data_encoding::BASE64_NOPAD;
 use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
+use super::record_row::RecordV3;
 use super::rows_v1::{ChangeV1, HostV1, KeyV1};
 use super::secrets::TokenKey;
 use crate::model::{
-    Account, AccountName, Addresses, Cause, Change, Holder, Host, HostRecord, Key, KeyDigest,
-    KeyId, LastReport, Lease, Line, May, Name, Presence, Protocol, RecordType, Serial, Served,
-    Site, Timestamp, Ttl,
+    Account, AccountName, Addresses, Cause, Change, Holder, Host, Key, KeyDigest, KeyId,
+    LastReport, Lease, May, Name, Presence, Protocol, Serial, Served, Site, Timestamp, Ttl,
 };
 use crate::store::{StoreError, Write};
 
@@ -105,29 +104,6 @@ struct RareV3 {
     prefix: Option<Ipv6Net>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     records: Vec<RecordV3>,
-}
-
-/// `[name, type, ttl, data in base64, until, line]`
-#[derive(PartialEq, Serialize, Deserialize)]
-struct RecordV3(Name, RecordType, u32, String, Option<Served>, Option<Line>);
-
-impl RecordV3 {
-    fn of(record: &HostRecord) -> RecordV3 {
-        let HostRecord { name, rtype, ttl, rdata, until, line } = record.clone();
-        RecordV3(name, rtype, ttl, BASE64_NOPAD.encode(&rdata), until, line)
-    }
-
-    /// Of the host whose row has this key.
-    fn record(self, key: &str, host: &Name) -> Result<HostRecord, StoreError> {
-        let RecordV3(name, rtype, ttl, rdata, until, line) = self;
-        if !name.is_within(host) {
-            let why = format!("it has a record at {}, which is not below it", name.without_dot());
-            return Err(unreadable(key, &why));
-        }
-        let rdata = BASE64_NOPAD.decode(rdata.as_bytes());
-        let rdata = rdata.map_err(|_| unreadable(key, "a record's data is not base64"))?;
-        Ok(HostRecord { name, rtype, ttl, rdata, until, line })
-    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -272,7 +248,7 @@ mod text {
     pub use crate::model::parsed as deserialize;
 }
 
-fn unreadable(key: &str, why: &str) -> StoreError {
+pub(super) fn unreadable(key: &str, why: &str) -> StoreError {
     StoreError::Broken(format!(
         "the store's row `{key}` cannot be read ({why}); was it written by a newer truename?"
     ))

@@ -1,13 +1,15 @@
 //! Rows at rest: whatever is in a store, a start says which row it cannot
 //! read, or knows something that it writes down just as it reads it.
 
-use truename::model::{Account, Host, Key};
+use truename::answer::{Meta, Verdict, answer};
+use truename::model::{Account, Host, Key, RecordType};
 use truename::registry::{Command, Registry};
 use truename::store::{MAX_KEY, Row, dump};
 
 use super::memory::{self, Memory};
 use super::{Target, text};
 use crate::dice::Dice;
+use crate::parsed::parsed;
 
 pub const TARGET: Target =
     Target { name: "rows", holds, seeds, mutate, longest: 2048, rounds: 300 };
@@ -21,6 +23,8 @@ fn seeds() -> Vec<Vec<u8>> {
         r#"host/home.example	[2,"us",1000,3,"present","192.0.2.1,2001:db8::1",77,[1234,"203.0.113.9","dyndns2"],[120,"7d",true,true]]"#.to_owned(),
         r#"host/home.example	[2,null,1000,0,"lapsed","-",5,null,[null,"never",false,false]]"#.to_owned(),
         r#"host/home.example	[3,"us",1000,3,"present","192.0.2.1",77,null,null,{"site":["router.example","::2:0:5eff:fe10:1"],"prefix":"2001:db8:1:ff00::/56","records":[["_acme-challenge.home.example","TXT",60,"AW8",99,null],["home.example","A",60,"wAACAg",99,"wan2"]]}]"#.to_owned(),
+        r#"host/nas.example	[3,"us",1000,3,"unheard","-",77,null,null,{"records":[["nas.example","MX",60,"AAoEaG9tZQdleGFtcGxlAA",null,null],["x.nas.example","PTR",60,"BGhvbWUHZXhhbXBsZQA",null,null]]}]"#.to_owned(),
+        r#"host/nas.example	[3,"us",1000,3,"unheard","-",77,null,null,{"records":[["nas.example","MX",60,"AA",null,null]]}]"#.to_owned(),
         r#"account/us	{"v":1,"password":"$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA","blocked":true,"created":1}"#.to_owned(),
         r#"zone/example	{"v":1,"serial":7,"digest":12345678901234567890,"ttl":60}"#.to_owned(),
         r#"history/home.example/02	[2,7,9,"-","192.0.2.1","dyndns2","203.0.113.9"]"#.to_owned(),
@@ -35,7 +39,10 @@ fn seeds() -> Vec<Vec<u8>> {
     rows.into_iter().map(String::into_bytes).collect()
 }
 
-const PIECES: [&str; 36] = [
+const PIECES: [&str; 39] = [
+    "\"MX\"",
+    "\"AA\"",
+    "\"PTR\"",
     "host/",
     "account/",
     "key/",
@@ -99,6 +106,25 @@ fn known(registry: &Registry) -> Known {
     known
 }
 
+/// Whatever was taken can be asked for.
+fn answered(registry: &Registry, text: &str) {
+    let snapshot = registry.snapshot().load_full();
+    for (name, rtype, ..) in snapshot.records() {
+        let mut request = b"\x12\x67\0\0\0\x01\0\0\0\0\0\0".to_vec();
+        request.extend_from_slice(name.wire());
+        request.extend(rtype.0.to_be_bytes());
+        request.extend([0, 1]);
+        for rtype in [rtype, RecordType::ANY] {
+            let at = request.len() - 4;
+            request[at..at + 2].copy_from_slice(&rtype.0.to_be_bytes());
+            let mut out = Vec::new();
+            assert_eq!(answer(&snapshot, &request, &Meta::TCP, &mut out), Verdict::Sent);
+            assert!(out[7] > 0 || out[9] > 0, "no {rtype} at {name}:\n{text}");
+            parsed(&out);
+        }
+    }
+}
+
 fn holds(octets: &[u8]) {
     let text = String::from_utf8_lossy(octets);
     let mut rows: Vec<Row> = Vec::new();
@@ -122,6 +148,7 @@ fn holds(octets: &[u8]) {
             return;
         }
     };
+    answered(&registry, &text);
     let before = known(&registry);
     // What is written down from memory, read again.
     let directory = DIRECTORY.with(|directory| directory.path().join("rows.dump"));
