@@ -379,7 +379,7 @@ impl Core {
             }
             Request::Edit { grant, edits, .. } => {
                 let hosts = draft.state.hosts_above(&edits.edits);
-                if !hosts.iter().all(|host| self.has_left(changed, edits.source, host, now)) {
+                if !hosts.iter().all(|host| self.has_left(changed, 0, edits.source, host, now)) {
                     return Decided::TooOften;
                 }
                 let edited = draft.edit(Some(grant), edits, policies, now);
@@ -395,10 +395,18 @@ impl Core {
         }
     }
 
-    /// Whether a host may change once more, after what the group has decided.
-    fn has_left(&self, changed: &Changed, source: IpAddr, host: &Name, now: Now) -> bool {
+    /// Whether a host may change once more, after what the group has decided
+    /// and so many changes beside.
+    fn has_left(
+        &self,
+        changed: &Changed,
+        beside: u64,
+        source: IpAddr,
+        host: &Name,
+        now: Now,
+    ) -> bool {
         let decided = changed.get(host).copied().unwrap_or_default();
-        self.pace.has_left(source, host, decided, now)
+        self.pace.has_left(source, host, decided + beside, now)
     }
 
     /// Decides the updates of one request, unless one of them would change a
@@ -415,13 +423,19 @@ impl Core {
         let Group { draft, renewals, changed } = group;
         let meant = |update: &Update| draft.state.meant(grant, &update.hosts);
         let meant: Vec<_> = updates.iter().map(meant).collect();
+        // A host that the request names more than once may move each time.
+        let several = meant.iter().map(Vec::len).sum::<usize>() > 1;
+        let mut named: HashMap<&Name, u64> = HashMap::new();
         for (update, hosts) in updates.iter().zip(&meant) {
-            let too_often = |host: &Name| {
+            for host in hosts.iter().flatten() {
+                let before = named.get(host).copied().unwrap_or_default();
                 let fate = || fate(&draft.state, host, grant, update, policies, now);
-                !self.has_left(changed, update.source, host, now) && fate().moves()
-            };
-            if hosts.iter().flatten().any(too_often) {
-                return Decided::TooOften;
+                if !self.has_left(changed, before, update.source, host, now) && fate().moves() {
+                    return Decided::TooOften;
+                }
+                if several {
+                    *named.entry(host).or_default() += 1;
+                }
             }
         }
         if stamp.is_some_and(|stamp| !draft.stamp(grant, stamp)) {

@@ -162,7 +162,7 @@ fn changes_are_counted_however_they_come() {
     let mut world = World::new(Engine::Redb, super::daemon::ZONE);
     world.changes = Some(2);
     world.start().unwrap();
-    for host in ["at-once", "edited", "left", "full"] {
+    for host in ["at-once", "edited", "left", "full", "named"] {
         add(&world, host);
     }
     let registry = world.registry().clone();
@@ -204,6 +204,14 @@ fn changes_are_counted_however_they_come() {
         let (grant, update) = update("left", 3);
         assert_eq!(registry.update(grant, &update).await, too_often());
     });
+
+    // Several in one request: all of them or none.
+    let (grant, _) = update("named", 1);
+    let [one, two, three] = [1, 2, 3].map(|last| update("named", last).1);
+    let all = [one, two, three];
+    assert_eq!(runtime.block_on(registry.updates(grant.clone(), &all)), too_often());
+    let told = runtime.block_on(registry.updates(grant.clone(), &all[..2]));
+    assert_eq!(told, Ok(vec![Outcome::Moved(at(1)), Outcome::Moved(at(2))]));
 
     // What a full disk does not take is not counted.
     world.full.store(true, Ordering::SeqCst);
