@@ -150,11 +150,17 @@ impl Asked {
         }
     }
 
-    /// The longest answer there may be to a client that is known to be where
-    /// it says it is, in octets: what the transport carries and the client
-    /// takes.
+    /// Looks whether the client of the request that was read has shown that it
+    /// is where it says it is; see [`Asked::is_verified`].
+    pub fn verify(&mut self, request: &[u8], meta: &Meta<'_>) -> bool {
+        self.check_cookie(request, meta);
+        self.verified
+    }
+
+    /// The longest answer there may be to a request that was verified or
+    /// answered, in octets.
     pub fn longest(&self, meta: &Meta<'_>) -> usize {
-        reply::longest(self.edns, meta, true)
+        reply::longest(self.edns, meta, self.verified)
     }
 
     /// Whether the client of the request answered last, be it by

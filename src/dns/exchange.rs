@@ -25,7 +25,6 @@ use tokio::time::timeout;
 
 use super::Transport;
 use super::slots::Place;
-use super::slow::Reply;
 use super::tcp::Streams;
 use crate::answer::{Verdict, answer};
 use crate::wire::HEADER;
@@ -283,7 +282,7 @@ impl Connection {
             // Moved in, so that they end when sending does.
             for mut answers in written {
                 while let Some(reply) = self.next_reply(&mut answers).await {
-                    push(&mut self.output, &reply.octets);
+                    push(&mut self.output, &reply);
                     self.flush().await?;
                     self.place.busy();
                 }
@@ -298,7 +297,7 @@ impl Connection {
 
     /// The next answer. That the disk is slow is not the client's fault: its
     /// time runs from when there is something for it to take.
-    async fn next_reply(&self, answers: &mut mpsc::Receiver<Reply>) -> Option<Reply> {
+    async fn next_reply(&self, answers: &mut mpsc::Receiver<Vec<u8>>) -> Option<Vec<u8>> {
         loop {
             match timeout(self.streams.patience(), answers.recv()).await {
                 Ok(reply) => return reply,

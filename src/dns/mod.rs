@@ -38,7 +38,7 @@ pub use cookie_file::{CookieFile, CookieFileError};
 pub use counters::Counters;
 pub use limits::{HeldBack, RateLimit};
 pub use network::Prefixes;
-pub use slow::{Reply, SlowHandler};
+pub use slow::SlowHandler;
 pub use terms::Terms;
 
 /// Where and how the DNS is served.
@@ -205,7 +205,7 @@ pub fn serve_on(
         stop,
         counters,
     };
-    server.tasks.spawn(worker::answer_slowly(slow, terms.clone(), queue));
+    server.tasks.spawn(worker::answer_slowly(slow, queue));
     let mut listeners = Vec::new();
     let own: Arc<[SocketAddr]> = addresses.into();
     for bind::Sockets { address, datagrams, listener } in sockets {

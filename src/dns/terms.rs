@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::Options;
 use super::limits::{Limits, Ruling};
 use super::network::{Network, Prefixes};
-use crate::answer::{Client, Cookies, Meta};
+use crate::answer::{Asked, Client, Cookies, Meta};
 use crate::model::{Moment, Moments};
 
 /// How long answers may be, how often they are given, what cookies are checked
@@ -49,6 +49,12 @@ impl Terms {
     /// Whether an error is sent to `ip`, who has shown nothing.
     pub fn lets_error_pass(&self, ip: IpAddr, now: Moment) -> bool {
         self.limits().is_none_or(|limits| limits.rule_error(ip, now) != Ruling::Drop)
+    }
+
+    /// What becomes of the answer to a question by `ip`, who has shown nothing.
+    pub fn rule(&self, ip: IpAddr, asked: &Asked, answer: &[u8], now: Moment) -> Ruling {
+        let rule = |limits: &Limits| limits.rule(limits.find(ip, asked, answer), ip, now);
+        self.limits().map_or(Ruling::Send, rule)
     }
 
     /// The network that somebody's connection counts for; `None`: for none.

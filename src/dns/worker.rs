@@ -21,7 +21,6 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::limits::{Counted, Ruling};
-use super::slow::Reply;
 use super::udp::{self, BATCH, Batch, WayBack};
 use super::{GRACE, SlowHandler, Terms, Transport};
 use crate::answer::{Asked, Verdict};
@@ -83,25 +82,18 @@ pub struct Job {
     peer: SocketAddr,
     way_back: WayBack,
     socket: Arc<Socket>,
-    /// Whether it bears a signature. If not, it has passed the limits, or its
-    /// client is beyond them.
-    claims_key: bool,
 }
 
 /// Answers what UDP threads hand over, until they end: [`SLOW_AT_ONCE`] at a
 /// time, so that one which waits for the disk is in nobody's way.
-pub async fn answer_slowly(
-    slow: Arc<SlowHandler>,
-    terms: Arc<Terms>,
-    mut queue: mpsc::Receiver<Job>,
-) {
+pub async fn answer_slowly(slow: Arc<SlowHandler>, mut queue: mpsc::Receiver<Job>) {
     let mut under_way = JoinSet::new();
     while let Some(job) = queue.recv().await {
         while under_way.try_join_next().is_some() {}
         if under_way.len() >= SLOW_AT_ONCE {
             under_way.join_next().await;
         }
-        under_way.spawn(job.answer(slow.clone(), terms.clone()));
+        under_way.spawn(job.answer(slow.clone()));
     }
     // What is broken off here was not acknowledged.
     let all = async { while under_way.join_next().await.is_some() {} };
@@ -109,17 +101,12 @@ pub async fn answer_slowly(
 }
 
 impl Job {
-    async fn answer(self, slow: Arc<SlowHandler>, terms: Arc<Terms>) {
-        let Job { request, peer, way_back, socket, claims_key } = self;
+    async fn answer(self, slow: Arc<SlowHandler>) {
+        let Job { request, peer, way_back, socket } = self;
         let (replies, mut written) = mpsc::channel(1);
         let work = slow.handle(request, peer, Transport::Udp, replies);
         let send = async {
-            while let Some(Reply { mut octets, signed }) = written.recv().await {
-                // Who signs and has no key of ours learns so, like everybody
-                // else, as often as the limits let him.
-                if !signed && claims_key && !terms.lets_error_pass(peer.ip(), terms.now()) {
-                    continue;
-                }
+            while let Some(mut octets) = written.recv().await {
                 if let Err(error) = udp::send_one(&socket, &mut octets, &way_back) {
                     tracing::debug!("answering {peer}: {error}");
                 }
@@ -259,7 +246,7 @@ impl Worker {
     /// Gives a request to the slow path. Without a signature it comes to an
     /// error, whoever sent it, so that the limits apply before it takes the
     /// place of one that has something to say; but for a client that has shown
-    /// where it is.
+    /// where it is. What bears one is counted once it is known whether it holds.
     fn hand_over(
         &self,
         request: Vec<u8>,
@@ -272,7 +259,7 @@ impl Worker {
         if claims_key || verified || self.terms.lets_error_pass(peer.ip(), now) {
             let socket = self.datagrams.socket.clone();
             // A full queue drops it, as the network might have.
-            let _ = self.slow.try_send(Job { request, peer, way_back, socket, claims_key });
+            let _ = self.slow.try_send(Job { request, peer, way_back, socket });
         }
     }
 }

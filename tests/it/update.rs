@@ -1,6 +1,7 @@
 //! DNS UPDATE (RFC 2136), signed.
 
 mod fuzz;
+mod limits;
 pub mod message;
 mod peer;
 mod programs;

@@ -15,8 +15,6 @@ mod remember;
 mod replies;
 mod update;
 
-pub use self::replies::Reply;
-
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
@@ -25,6 +23,7 @@ use tokio::sync::mpsc;
 
 use self::remember::Heard;
 use self::replies::{Replies, seconds};
+use super::limits::Ruling;
 use super::{Terms, Transport};
 use crate::answer::{Asked, Extra, Meta, Verdict, extra, opcode_of, say};
 use crate::model::{Grant, KeyId, Name};
@@ -76,7 +75,7 @@ impl SlowHandler {
         message: Vec<u8>,
         peer: SocketAddr,
         transport: Transport,
-        replies: mpsc::Sender<Reply>,
+        replies: mpsc::Sender<Vec<u8>>,
     ) {
         let terms = self.terms.clone();
         let (address, now) = (peer.ip(), terms.now());
@@ -94,68 +93,98 @@ impl SlowHandler {
             None => Proof::Unsigned,
             Some(tsig) => self.prove(tsig, &message, peer.ip()),
         };
-        let request = match &signature {
-            None => message,
-            Some(tsig) => tsig.stripped(&message),
-        };
-        asked.read(&request);
+        let stripped = signature.as_ref().map(|tsig| tsig.stripped(&message));
+        let request = stripped.as_deref().unwrap_or(&message);
+        asked.read(request);
+        let verified = asked.verify(request, &meta);
         replies.limit = asked.longest(&meta);
+        // A signature says who asked once, and not from where it comes now:
+        // whoever saw the message can send it again in another's name. So the
+        // limits are the same for it as without one, but for an UPDATE that is
+        // good: what is said to that is shorter than it. What bears none was
+        // counted before it got here.
+        let counts = signature.is_some() && !verified;
+        let error_passes = || !counts || terms.lets_error_pass(address, now);
         let grant = match proof {
             Proof::Unsigned => None,
             Proof::Malformed => {
-                return self.say_only(&request, rcode::FORMERR, &meta, &replies).await;
+                if error_passes() {
+                    self.say_only(request, rcode::FORMERR, &meta, &replies).await;
+                }
+                return;
             }
             Proof::Bad(error) => {
-                let mut reply = Vec::new();
-                say(&request, rcode::NOTAUTH, None, &meta, &None, &mut reply);
                 let tsig = signature.expect("there is one that is bad");
                 tracing::debug!("a bad signature by {} from {peer}: {error}", tsig.key);
-                if let Some(heard) = self.heard(&request, peer.ip(), rcode::NOTAUTH) {
+                if let Some(heard) = self.heard(request, peer.ip(), rcode::NOTAUTH) {
                     heard.bad(&tsig, self.key_id(&tsig.key), error);
                 }
-                tsig.append_unsigned(error, &mut reply);
-                let _ = replies.send(reply).await;
+                if error_passes() {
+                    let mut reply = Vec::new();
+                    say(request, rcode::NOTAUTH, None, &meta, &None, &mut reply);
+                    tsig.append_unsigned(error, &mut reply);
+                    let _ = replies.send(reply).await;
+                }
                 return;
             }
             Proof::Late(grant, signer) => {
                 // Not louder: an old message can be sent again by anybody.
                 tracing::debug!(%peer, "signed by a clock that is wrong");
                 if let Some((heard, tsig)) =
-                    self.heard(&request, peer.ip(), rcode::NOTAUTH).zip(signature)
+                    self.heard(request, peer.ip(), rcode::NOTAUTH).zip(signature)
                 {
                     heard.late(&grant, &tsig, seconds(heard.registry));
                 }
                 replies.sign_with(signer, &self.registry);
-                return self.say_only(&request, rcode::NOTAUTH, &meta, &replies).await;
+                if error_passes() {
+                    self.say_only(request, rcode::NOTAUTH, &meta, &replies).await;
+                }
+                return;
             }
             Proof::Key(grant, signer) => {
                 replies.sign_with(signer, &self.registry);
                 Some(grant)
             }
         };
-        match opcode_of(&request) {
+        match opcode_of(request) {
             opcode::UPDATE => {
-                let rcode = self.update(&request, grant, peer.ip()).await;
-                self.say_only(&request, rcode, &meta, &replies).await;
+                let rcode = self.update(request, grant, peer.ip()).await;
+                self.say_only(request, rcode, &meta, &replies).await;
             }
             opcode::QUERY => {
-                // A good signature says where the client is as well as a
-                // cookie would.
                 let max_size = replies.room();
                 let room = Meta { max_size, unverified_size: max_size, ..meta };
                 let mut reply = Vec::new();
                 let verdict = {
                     let snapshot = self.snapshot.load();
                     let spot = snapshot.spot(asked.name());
-                    asked.answer(&snapshot, spot, &request, &room, &mut reply)
+                    asked.answer(&snapshot, spot, request, &room, &mut reply)
                 };
                 match verdict {
-                    Verdict::Sent => drop(replies.send(reply).await),
+                    Verdict::Sent => {
+                        let ruling = match counts {
+                            true => terms.rule(address, &asked, &reply, now),
+                            false => Ruling::Send,
+                        };
+                        if ruling == Ruling::Cut {
+                            asked.cut(&mut reply);
+                        }
+                        // One that is cut is never longer than its question,
+                        // whose MAC may have been cut, too.
+                        let longer = reply.len() + replies.signature() > message.len();
+                        if ruling == Ruling::Send || ruling == Ruling::Cut && !longer {
+                            let _ = replies.send(reply).await;
+                        }
+                    }
                     Verdict::Drop => {}
-                    Verdict::Slow(_) => self.refuse(&request, &meta, &replies).await,
+                    Verdict::Slow(_) if error_passes() => {
+                        self.refuse(request, &meta, &replies).await;
+                    }
+                    Verdict::Slow(_) => {}
                 }
             }
-            _ => self.refuse(&request, &meta, &replies).await,
+            _ if error_passes() => self.refuse(request, &meta, &replies).await,
+            _ => {}
         }
     }
 

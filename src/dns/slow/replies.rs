@@ -13,14 +13,6 @@ use crate::wire::{HEADER, Question, flag};
 #[derive(Clone, Copy, Debug)]
 pub struct Gone;
 
-/// One answer of the slow path.
-pub struct Reply {
-    /// The message.
-    pub octets: Vec<u8>,
-    /// Whether it is signed: then whoever asked has a key of ours.
-    pub signed: bool,
-}
-
 /// Where the answers to one request go.
 pub struct Replies {
     /// The longest the client takes, in octets.
@@ -28,17 +20,20 @@ pub struct Replies {
     /// What signs them, and who knows the time.
     pub signing: Option<(Arc<Mutex<Signer>>, Registry)>,
     /// The transport.
-    pub replies: mpsc::Sender<Reply>,
+    pub replies: mpsc::Sender<Vec<u8>>,
 }
 
 impl Replies {
     /// Octets an answer may have before it is signed.
     pub fn room(&self) -> usize {
-        let signature = self
-            .signing
+        self.limit.saturating_sub(self.signature())
+    }
+
+    /// Octets that signing adds to an answer.
+    pub fn signature(&self) -> usize {
+        self.signing
             .as_ref()
-            .map_or(0, |(signer, _)| signer.lock().unwrap_or_else(PoisonError::into_inner).size());
-        self.limit.saturating_sub(signature)
+            .map_or(0, |(signer, _)| signer.lock().unwrap_or_else(PoisonError::into_inner).size())
     }
 
     /// Signs an answer and sends it. One that would be too long with its
@@ -54,7 +49,6 @@ impl Replies {
             let mut signer = signer.lock().unwrap_or_else(PoisonError::into_inner);
             signer.sign(&mut reply, seconds(registry));
         }
-        let reply = Reply { octets: reply, signed: self.signing.is_some() };
         self.replies.send(reply).await.map_err(|_| Gone)
     }
 }

@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
 use tokio::sync::mpsc;
-use truename::answer::MAX_UDP;
 use truename::dns::{SlowHandler, Terms, Transport};
 use truename::model::{Name, RecordType};
 use truename::registry::Registry;
@@ -102,7 +101,8 @@ fn holds(octets: &[u8]) {
     let [answer] = &answers[..] else { panic!("{} answers to {message:02x?}", answers.len()) };
     assert_eq!(answer[..2], message[..2], "the id: {message:02x?}");
     assert_eq!(answer[2] & 0xf8, message[2] & 0x78 | 0x80, "QR, opcode: {message:02x?}");
-    let most = if datagram { MAX_UDP } else { 65_535 };
+    // Nobody here has a cookie of ours.
+    let most = if datagram { 512 } else { 65_535 };
     assert!(answer.len() <= most, "{} octets to {message:02x?}", answer.len());
     parsed(answer);
     let tsig = find(answer).expect("a well-formed answer");
@@ -136,7 +136,7 @@ fn exchange(registry: &Registry, message: &[u8], datagram: bool) -> Vec<Vec<u8>>
     let read = async {
         let mut answers = Vec::new();
         while let Some(answer) = written.recv().await {
-            answers.push(answer.octets);
+            answers.push(answer);
         }
         answers
     };

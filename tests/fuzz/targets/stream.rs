@@ -138,7 +138,7 @@ async fn expected(client: Ipv4Addr, mut stream: &[u8]) -> Vec<u8> {
                 let read = async {
                     let mut answers = Vec::new();
                     while let Some(answer) = written.recv().await {
-                        answers.push(answer.octets);
+                        answers.push(answer);
                     }
                     answers
                 };

@@ -118,7 +118,7 @@ impl Scene {
             let read = async {
                 let mut answers = Vec::new();
                 while let Some(answer) = written.recv().await {
-                    answers.push(answer.octets);
+                    answers.push(answer);
                 }
                 answers
             };

@@ -134,6 +134,14 @@ fn data(kind: &str, text: &str) -> Vec<u8> {
     found.expect("it was added").1.rdata[0].to_vec()
 }
 
+/// Adds an OPT record that says 1232 octets and has a cookie.
+pub fn with_cookie(request: &mut Vec<u8>, cookie: &[u8]) {
+    request[11] += 1;
+    request.extend([0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 4 + cookie.len() as u8]);
+    request.extend([0, 10, 0, cookie.len() as u8]);
+    request.extend_from_slice(cookie);
+}
+
 /// A key as the client has it.
 #[derive(Clone)]
 pub struct Key {

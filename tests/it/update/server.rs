@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use truename::clock;
 use truename::dns::{self, Options};
-use truename::model::{Addresses, Holder, KeyId, Name};
+use truename::model::{Addresses, Holder, KeyId, Moments, Name};
 use truename::registry::{Command, HostSettings, Purpose, Reply};
 use truename::store::Engine;
 
@@ -26,6 +26,8 @@ pub struct Server {
     pub world: World,
     runtime: tokio::runtime::Runtime,
     dns: Option<dns::Server>,
+    options: Options,
+    moments: Moments,
 }
 
 impl Server {
@@ -34,24 +36,32 @@ impl Server {
     }
 
     pub fn with(zone: &str) -> Server {
+        // Short, so that a test can see it end.
+        let tcp_message = Duration::from_millis(500);
+        let options = Options { tcp_message, ..Options::default() };
+        Server::serving(zone, options, clock::moments())
+    }
+
+    /// With these options, on an address of its own, and this clock for limits
+    /// and cookies.
+    pub fn serving(zone: &str, options: Options, moments: Moments) -> Server {
+        let listen = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
+        let options = Options { listen, threads: 1, ..options };
         let mut world = World::new(Engine::Redb, zone);
         world.start().unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let mut server = Server { world, runtime, dns: None };
+        let mut server = Server { world, runtime, dns: None, options, moments };
         server.clock_is_off_by(0);
         server.open();
         server
     }
 
     fn open(&mut self) {
-        let listen = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
-        // Short, so that a test can see it end.
-        let tcp_message = Duration::from_millis(500);
-        let options = Options { listen, threads: 1, tcp_message, ..Options::default() };
         let registry = self.world.registry().clone();
         let _inside = self.runtime.enter();
         let snapshot = registry.snapshot().clone();
-        self.dns = Some(dns::serve(&options, snapshot, Some(registry), &clock::moments()).unwrap());
+        let (options, moments) = (&self.options, &self.moments);
+        self.dns = Some(dns::serve(options, snapshot, Some(registry), moments).unwrap());
     }
 
     /// The server's clock is that many seconds ahead of everybody else's.
@@ -64,6 +74,11 @@ impl Server {
 
     pub fn address(&self) -> SocketAddr {
         self.dns.as_ref().unwrap().addresses()[0]
+    }
+
+    /// What the limits have held back.
+    pub fn held_back(&self) -> dns::HeldBack {
+        self.dns.as_ref().unwrap().counters().held_back()
     }
 
     /// Starts again from what is on the disk, as after a kill -9.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use truename::model::{Name, RecordType};
 
-use super::message::{Key, Message, wire_name};
+use super::message::{Key, Message, wire_name, with_cookie};
 use super::server::Server;
 use super::table::now;
 use crate::parsed::parsed;
@@ -100,18 +100,26 @@ fn an_answer_has_room_for_its_signature() {
     // Header, question, an address and its data's head; the signature.
     let around = 12 + (3 + 13 + 4) + 12;
     let signature = 10 + 10 + 13 + 16 + 32;
-    let edns = 11;
-    let table = [(512, None), (1232, Some(1232))];
-    let room = |(most, size): (usize, Option<u16>)| {
-        most - around - signature - if size.is_some() { edns } else { 0 }
-    };
+    // None, one without options, one with a cookie of the server's.
+    let table = [(512, 0), (512, 11), (1232, 11 + 4 + 24)];
+    let room = |(most, edns): (usize, usize)| most - around - signature - edns;
     let lengths = table.map(|case| [room(case), room(case) + 1]);
     let (server, key) = scene(lengths.as_flattened());
-    for (at, (most, size)) in table.into_iter().enumerate() {
+    let mut request = question("@").octets();
+    with_cookie(&mut request, b"at home.");
+    let answer = udp(server.address(), &request);
+    let cookie = &answer[answer.len() - 24..];
+    for (at, (most, edns)) in table.into_iter().enumerate() {
         for more in [0, 1] {
-            let mut message = question(&format!("t{}", 2 * at + more));
-            message.edns = size.map(|_| 0);
-            let mut request = message.octets();
+            let mut request = question(&format!("t{}", 2 * at + more)).octets();
+            match edns {
+                0 => {}
+                11 => {
+                    request[11] = 1;
+                    request.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+                }
+                _ => with_cookie(&mut request, cookie),
+            }
             let mac = key.sign(&mut request, now());
             let answer = udp(server.address(), &request);
             key.check(&answer, &mac);
