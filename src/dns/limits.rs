@@ -128,6 +128,8 @@ enum Subject<'a> {
     Referral(&'a [u8]),
     /// What cannot be answered.
     Error,
+    /// What is signed, and not looked at yet.
+    Signed,
 }
 
 impl Limits {
@@ -182,6 +184,17 @@ impl Limits {
         self.rule(counted, ip, now)
     }
 
+    /// Whether one more signed message of `ip` is within what one network is
+    /// told of the same; counts it.
+    pub fn allows_signed(&self, ip: IpAddr, now: Moment) -> bool {
+        let place = self.table.place((self.prefixes.network(ip), Subject::Signed));
+        self.table.allow(place, self.same, now) || self.is_exempt(ip)
+    }
+
+    fn is_exempt(&self, ip: IpAddr) -> bool {
+        self.exempt.iter().any(|exempt| exempt.contains(&ip))
+    }
+
     /// What has been held back so far.
     pub fn held_back(&self) -> HeldBack {
         let truncated = self.cut.load(Relaxed);
@@ -190,7 +203,7 @@ impl Limits {
 
     #[cold]
     fn hold_back(&self, network: Network, ip: IpAddr, now: Moment) -> Ruling {
-        if self.exempt.iter().any(|exempt| exempt.contains(&ip)) {
+        if self.is_exempt(ip) {
             return Ruling::Send;
         }
         let turn = self.held.fetch_add(1, Relaxed);

@@ -51,6 +51,12 @@ impl Terms {
         self.limits().is_none_or(|limits| limits.rule_error(ip, now) != Ruling::Drop)
     }
 
+    /// Whether something signed by `ip` is looked at while there is little room
+    /// for it.
+    pub fn lets_signed_in(&self, ip: IpAddr, now: Moment) -> bool {
+        self.limits().is_none_or(|limits| limits.allows_signed(ip, now))
+    }
+
     /// What becomes of the answer to a question by `ip`, who has shown nothing.
     pub fn rule(&self, ip: IpAddr, asked: &Asked, answer: &[u8], now: Moment) -> Ruling {
         let rule = |limits: &Limits| limits.rule(limits.find(ip, asked, answer), ip, now);

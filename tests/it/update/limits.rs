@@ -190,6 +190,41 @@ fn what_is_said_of_a_wrong_signature_is_limited() {
     assert_eq!(scene.flood("127.0.1.1", &requests).len(), usize::from(FLOOD));
 }
 
+/// Who floods the way to where signatures are checked is alone in it no longer
+/// than others want to get there.
+#[test]
+fn made_up_signatures_leave_room_for_an_update_from_elsewhere() {
+    let scene = Scene::new(0);
+    let client = |from: &str| {
+        let client = UdpSocket::bind((from, 0)).unwrap();
+        client.connect(scene.address()).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        client
+    };
+    let (flooding, honest, asking) =
+        (client("127.0.1.1"), client("127.0.2.1"), client("127.0.3.1"));
+    let made_up = Key { secret: vec![7; 32], ..scene.key.clone() };
+    let made_up = scene.signed(&question("home", RecordType::A), &[], &made_up, 0);
+    let plain = question("no", RecordType::A).octets();
+    let held = scene.server.hold();
+    for _ in 0..4 {
+        for request in &made_up {
+            flooding.send(request).unwrap();
+        }
+        // Answered at once, and so all before it has been taken.
+        asking.send(&plain).unwrap();
+        asking.recv(&mut [0; 512]).unwrap();
+    }
+    let update = scene.signed(&update("remove home AAAA"), &[], &scene.key, 0);
+    honest.send(&update[0]).unwrap();
+    asking.send(&plain).unwrap();
+    asking.recv(&mut [0; 512]).unwrap();
+    drop(held);
+    let mut answer = [0; 512];
+    honest.recv(&mut answer).expect("it has its place");
+    assert_eq!(answer[3] & 15, 0);
+}
+
 impl Scene {
     /// Whether nothing is answered to requests that are all over the limit.
     fn flood_is_silent(&self, from: &str, requests: &[Vec<u8>]) -> bool {

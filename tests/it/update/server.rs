@@ -1,7 +1,8 @@
 //! A whole server in process whose DNS is on a socket, with a key.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use truename::clock;
@@ -20,6 +21,11 @@ $TTL 300
 ns1 A   192.0.2.53
 www A   192.0.2.80
 ";
+
+/// See [`Server::hold`].
+pub struct Held {
+    _release: std::sync::mpsc::Sender<()>,
+}
 
 /// A server with its clock at the real time, for programs that know no other.
 pub struct Server {
@@ -74,6 +80,25 @@ impl Server {
 
     pub fn address(&self) -> SocketAddr {
         self.dns.as_ref().unwrap().addresses()[0]
+    }
+
+    /// Nothing on the slow path goes on until what this returns is dropped.
+    pub fn hold(&self) -> Held {
+        let (release, released) = std::sync::mpsc::channel();
+        let released = Arc::new(Mutex::new(released));
+        let workers = self.runtime.metrics().num_workers();
+        let held = Arc::new(AtomicUsize::new(0));
+        for _ in 0..workers {
+            let (released, held) = (released.clone(), held.clone());
+            self.runtime.spawn(async move {
+                held.fetch_add(1, Ordering::SeqCst);
+                let _ = released.lock().unwrap().recv();
+            });
+        }
+        while held.load(Ordering::SeqCst) < workers {
+            std::thread::yield_now();
+        }
+        Held { _release: release }
     }
 
     /// What the limits have held back.
