@@ -136,10 +136,14 @@ impl Asked {
     }
 
     /// A request without a question to go by: a header is the answer, and an
-    /// OPT record if one came.
+    /// OPT record if one came; signed if it was (RFC 8945 §5.3).
     #[cold]
     fn unanswered(&mut self, request: &[u8], code: u16) -> Next {
-        self.edns = request::extra_of_any(request).edns();
+        let extra = request::extra_of_any(request);
+        if extra == Extra::Signed {
+            return Next::End(Verdict::Slow(Why::Signed));
+        }
+        self.edns = extra.edns();
         let Some(Edns { version, options, .. }) = self.edns else { return Next::Say(code, None) };
         let no_question = code == rcode::FORMERR && u16_at(request, 4) == Some(0);
         match options.cookie {

@@ -1,7 +1,7 @@
 //! The TSIG record: found in a message, taken out of it, put into one.
 
 use crate::model::Name;
-use crate::wire::{CLASS_ANY, HEADER, Record, RecordType, name_at, skip_name, u16_at};
+use crate::wire::{CLASS_ANY, HEADER, Question, Record, RecordType, name_at, skip_name, u16_at};
 
 /// What is wrong with a signature, as the record's own error field says it
 /// (RFC 8945 §3). Not the codes of the header, although they share numbers.
@@ -113,7 +113,12 @@ impl Tsig {
 
     /// Appends this record to a message, as its last.
     pub fn append(&self, message: &mut Vec<u8>) {
-        message.extend_from_slice(self.key.wire());
+        self.append_owned(self.key.wire(), message);
+    }
+
+    /// The same, with the key's name written so.
+    fn append_owned(&self, owner: &[u8], message: &mut Vec<u8>) {
+        message.extend_from_slice(owner);
         for word in [RecordType::TSIG.0, CLASS_ANY, 0, 0] {
             message.extend(word.to_be_bytes());
         }
@@ -134,11 +139,38 @@ impl Tsig {
 
     /// Appends what tells a client that its signature is no good, when nobody
     /// can sign that: its own record with an error and without a MAC
-    /// (RFC 8945 §5.3.2).
-    pub fn append_unsigned(&self, error: u16, reply: &mut Vec<u8>) {
+    /// (RFC 8945 §5.3.2). Where the request, in which this record was found,
+    /// has the key's name in short, so has the reply: it is to be no longer.
+    pub fn append_unsigned(&self, error: u16, request: &[u8], reply: &mut Vec<u8>) {
         let record = Tsig { mac: Vec::new(), other: Vec::new(), error, ..self.clone() };
-        record.append(reply);
+        let written = skip_name(request, self.start).map_or(0, |end| end - self.start);
+        match written < self.key.wire().len() {
+            true => record.append_owned(&pointing(self.key.wire(), reply), reply),
+            false => record.append(reply),
+        }
     }
+}
+
+/// A name in lower case that ends in a pointer into the name of the message's
+/// question, as far as the two end alike.
+fn pointing(name: &[u8], message: &[u8]) -> Vec<u8> {
+    let asked = Question::read(message).filter(|_| u16_at(message, 4) == Some(1));
+    let asked = asked.map(|question| question.name.to_ascii_lowercase()).unwrap_or_default();
+    let found = suffixes(name).find_map(|rest| {
+        let at = suffixes(&asked).find(|suffix| *suffix == rest)?;
+        Some((name.len() - rest.len(), HEADER + asked.len() - at.len()))
+    });
+    match found {
+        Some((own, at)) => [&name[..own], &(0xc000 | at as u16).to_be_bytes()].concat(),
+        None => name.to_vec(),
+    }
+}
+
+/// A name, and what is left of it label by label, but for the root.
+fn suffixes(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let below_root = |rest: &&[u8]| rest.first().is_some_and(|length| *length > 0);
+    std::iter::successors(Some(name), |rest| rest.get(1 + usize::from(rest[0])..))
+        .take_while(below_root)
 }
 
 /// Octets of the data beside the algorithm's name, the MAC, the other data.

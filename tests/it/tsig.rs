@@ -258,7 +258,7 @@ fn an_error_nobody_can_sign() {
     let signed = peer.sign(&keys()[0], NOW, 0xbeef, &requests()[0]);
     let tsig = found(&signed);
     let mut answer = requests()[0].clone();
-    tsig.append_unsigned(error::BADKEY, &mut answer);
+    tsig.append_unsigned(error::BADKEY, &signed, &mut answer);
     let told = found(&answer);
     assert_eq!((told.error, told.mac.len(), told.other.len()), (17, 0, 0));
     assert_eq!((told.time, told.fudge, told.original_id), (NOW, 300, 0xbeef));

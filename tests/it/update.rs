@@ -6,6 +6,7 @@ pub mod message;
 mod peer;
 mod programs;
 mod remembered;
+mod replies;
 pub mod server;
 mod sizes;
 mod table;

@@ -30,7 +30,7 @@ use crate::model::{Grant, KeyId, Name};
 use crate::registry::{Purpose, Registry};
 use crate::tsig::{self, Fault, Signer, Tsig, error};
 use crate::update::Edited;
-use crate::wire::{Question, extended, opcode, rcode};
+use crate::wire::{HEADER, Question, extended, opcode, rcode};
 use crate::zone::Snapshot;
 
 /// What answers UPDATE, NOTIFY, transfers and everything signed.
@@ -122,7 +122,13 @@ impl SlowHandler {
                 if error_passes() {
                     let mut reply = Vec::new();
                     say(request, rcode::NOTAUTH, None, &meta, &None, &mut reply);
-                    tsig.append_unsigned(error, &mut reply);
+                    tsig.append_unsigned(error, &message, &mut reply);
+                    // With names that fill a datagram there is room for the
+                    // code alone.
+                    if reply.len() > replies.limit {
+                        reply.truncate(HEADER);
+                        reply[4..].fill(0);
+                    }
                     let _ = replies.send(reply).await;
                 }
                 return;
