@@ -26,10 +26,10 @@ use self::replies::{Replies, seconds};
 use super::limits::Ruling;
 use super::{Terms, Transport};
 use crate::answer::{Asked, Extra, Meta, Verdict, extra, opcode_of, say};
-use crate::model::{Grant, KeyId, Name};
+use crate::model::{Grant, KeyId, Name, RecordType};
 use crate::registry::{Purpose, Registry};
 use crate::tsig::{self, Fault, Signer, Tsig, error};
-use crate::update::Edited;
+use crate::update::{Edited, Requirement};
 use crate::wire::{HEADER, Question, extended, opcode, rcode};
 use crate::zone::Snapshot;
 
@@ -299,7 +299,14 @@ impl SlowHandler {
             None => rcode::SERVFAIL,
         };
         let key = grant.key.as_ref().map_or_else(|| grant.holder.to_string(), KeyId::to_string);
-        tracing::info!(%source, key, rcode, "DNS UPDATE: {done:?}");
+        let outcome = done.as_ref().map_or("not done".to_owned(), in_a_word);
+        match &done {
+            // As it was meant to be already, or as the client asked first.
+            Some(Edited::Done { changed: false } | Edited::Failed(_)) => {
+                tracing::debug!(%source, key, rcode, "DNS UPDATE: {outcome}");
+            }
+            _ => tracing::info!(%source, key, rcode, "DNS UPDATE: {outcome}"),
+        }
         let heard = Heard { registry, source, request, rcode };
         heard.update(&grant, &asked.edits, done.as_ref());
         rcode
@@ -310,6 +317,19 @@ impl SlowHandler {
         let registry = self.registry.as_ref()?;
         Some(Heard { registry, source, request, rcode })
     }
+}
+
+/// What became of an UPDATE, for the log: however much the client has sent, it
+/// is a line.
+fn in_a_word(edited: &Edited) -> String {
+    let Edited::Failed(required) = edited else { return format!("{edited:?}") };
+    let (name, rtype) = match required {
+        Requirement::NameInUse(name) | Requirement::NameNotInUse(name) => (name, RecordType::ANY),
+        Requirement::SetExists { name, rtype }
+        | Requirement::SetIs { name, rtype, .. }
+        | Requirement::SetAbsent { name, rtype } => (name, *rtype),
+    };
+    format!("the prerequisite at {} {rtype} does not hold", name.without_dot())
 }
 
 impl Replies {

@@ -4,7 +4,7 @@
 //! them.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
 use truename::clock;
@@ -185,6 +185,48 @@ fn whatever_a_key_signs() {
         assert!(codes[code] > 0, "code {code} never came: {codes:?}");
     }
     assert!(codes[0] > rounds() / 20, "{codes:?}");
+}
+
+/// What a client sends fills no log: whatever it is, that is a line; and that
+/// nothing was changed is no news.
+#[test]
+fn an_update_is_a_line_in_the_log() {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Lines {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend(octets);
+            Ok(octets.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let scene = Scene::new(2);
+    let said = |level: tracing::Level, lines: &[String]| {
+        let zone = Name::from_wire(&wire_name("@")).unwrap();
+        let questions = vec![(zone, RecordType::SOA, 1)];
+        let mut message = Message { opcode: 5, questions, ..Message::default() };
+        lines.iter().for_each(|line| message.take(line));
+        let mut message = message.octets();
+        scene.key.sign(&mut message, now());
+        let log = Lines::default();
+        let writer = log.clone();
+        let logging = tracing_subscriber::fmt().with_ansi(false).with_max_level(level);
+        let logging = logging.with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(logging, || scene.answers(message));
+        String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+    };
+    let big = format!("raw prerequisite home IN 0 TXT {}", "ff".to_owned() + &"78".repeat(255));
+    let big = vec![big; 200];
+    assert_eq!(said(tracing::Level::INFO, &big), "");
+    let told = said(tracing::Level::DEBUG, &big);
+    let told: Vec<&str> = told.lines().filter(|line| line.contains("DNS UPDATE")).collect();
+    let [line] = told[..] else { panic!("{told:?}") };
+    assert!(line.len() < 500, "{} octets", line.len());
+    assert!(line.contains("the prerequisite at home.dyn.example TXT does not hold"), "{line}");
+    let moved = said(tracing::Level::INFO, &["add home 60 AAAA 2001:db8::7".to_owned()]);
+    assert!(moved.contains("DNS UPDATE"), "{moved}");
 }
 
 #[test]
