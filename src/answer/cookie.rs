@@ -65,6 +65,11 @@ impl CookieSecrets {
         CookieSecrets(vec![secret])
     }
 
+    /// These, a new one going first; of the others the first stays.
+    fn renewed(&self, secret: Secret) -> CookieSecrets {
+        CookieSecrets(vec![secret, self.0[0]])
+    }
+
     /// From text: a secret a line, in 32 hexadecimal digits, [`MAX_SECRETS`]
     /// lines at most; `#` begins a comment.
     ///
@@ -106,7 +111,10 @@ impl fmt::Debug for CookieSecrets {
 
 /// The secrets in use, which may be replaced at any time.
 #[derive(Debug)]
-pub struct Cookies(ArcSwap<CookieSecrets>);
+pub struct Cookies {
+    secrets: ArcSwap<CookieSecrets>,
+    of_chance: bool,
+}
 
 /// What a COOKIE option comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,18 +148,35 @@ impl Standing {
 impl Cookies {
     /// Cookies by these secrets.
     pub fn new(secrets: CookieSecrets) -> Cookies {
-        Cookies(ArcSwap::from_pointee(secrets))
+        Cookies { secrets: ArcSwap::from_pointee(secrets), of_chance: false }
+    }
+
+    /// Cookies by a secret that is nobody's choice, to be changed from time to
+    /// time (RFC 7873 §7.1) by [`Cookies::renew`].
+    pub fn of_chance(secret: Secret) -> Cookies {
+        Cookies { of_chance: true, ..Cookies::new(CookieSecrets::one(secret)) }
+    }
+
+    /// Whether their secret is nobody's choice.
+    pub fn are_of_chance(&self) -> bool {
+        self.of_chance
+    }
+
+    /// Makes cookies by another secret from now on; those by the one before
+    /// are still good.
+    pub fn renew(&self, secret: Secret) {
+        self.replace(self.secrets.load().renewed(secret));
     }
 
     /// Uses other secrets from now on.
     pub fn replace(&self, secrets: CookieSecrets) {
-        self.0.store(secrets.into());
+        self.secrets.store(secrets.into());
     }
 
     /// Looks at what a COOKIE option holds, which is well formed
     /// ([`is_well_formed`]).
     pub(super) fn check(&self, option: &[u8], client: IpAddr, now: Moment) -> Checked {
-        let secrets = self.0.load();
+        let secrets = self.secrets.load();
         let (standing, sent) = match <&[u8; BOTH]>::try_from(option) {
             Ok(sent) => (secrets.standing(sent, client, now), *sent),
             Err(_) if option.len() == CLIENT => (Standing::Absent, [0; BOTH]),

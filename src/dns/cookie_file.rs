@@ -6,8 +6,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::answer::{CookieSecrets, Cookies, Secret};
+use crate::model::Moment;
 
 /// Permission bits of those who neither own a file nor are in its group.
 const OTHERS: u32 = 0o007;
@@ -77,20 +79,105 @@ fn read(path: &Path) -> Result<CookieSecrets, CookieFileError> {
     CookieSecrets::parse(&text).map_err(wrong)
 }
 
-/// Cookies by a secret that nobody knows, until this server ends: its clients
-/// learn a new cookie from the next one's first answer.
+/// Cookies by a secret that nobody knows: clients learn a new cookie from the
+/// first answer of the server that is started next.
 pub fn by_chance() -> Arc<Cookies> {
+    Arc::new(Cookies::of_chance(random()))
+}
+
+fn random() -> Secret {
     let mut secret = Secret::default();
     getrandom::fill(&mut secret).expect("the system has random numbers");
-    Arc::new(Cookies::new(CookieSecrets::one(secret)))
+    secret
+}
+
+/// How long a secret by chance makes cookies, at most: far less than the 36
+/// days of RFC 7873 §7.1, and far more than a cookie is good for.
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Gives cookies by chance a new secret once a day; a bit earlier, so that
+/// nobody knows when.
+pub struct Renewal {
+    cookies: Arc<Cookies>,
+    /// In microseconds, as moments count them.
+    due: u64,
+}
+
+impl Renewal {
+    /// `None`: a file says what these are made with, and when that changes.
+    pub fn of(cookies: &Arc<Cookies>, now: Moment) -> Option<Renewal> {
+        cookies.are_of_chance().then(|| Renewal { cookies: cookies.clone(), due: next(now) })
+    }
+
+    /// Makes a new secret, if it is time.
+    pub fn look(&mut self, now: Moment) {
+        if now.micros >= self.due {
+            self.cookies.renew(random());
+            self.due = next(now);
+        }
+    }
+}
+
+/// When a secret made now is to be renewed: after three quarters of a day at
+/// the least.
+fn next(now: Moment) -> u64 {
+    let [octet, ..] = random();
+    let early = DAY / 4 * u32::from(octet) / 256;
+    now.micros + (DAY - early).as_micros() as u64
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
+    use std::net::IpAddr;
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::Arc;
 
-    use super::CookieFile;
+    use super::{CookieFile, DAY, Renewal, by_chance};
+    use crate::answer::{Asked, Client, CookieSecrets, Cookies, Meta};
+    use crate::model::Moment;
+    use crate::zone::Snapshot;
+
+    /// Asks with a cookie: whether it is good, and the one that is answered.
+    fn ask(cookies: &Cookies, cookie: &[u8]) -> (bool, Vec<u8>) {
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
+        let now = Moment { micros: 0, wall: 1_700_000_000 };
+        let meta = Meta { client: Some(Client { address, now, cookies }), ..Meta::UDP };
+        let mut request = b"\0\0\0\0\0\x01\0\0\0\0\0\x01\0\0\x01\0\x01".to_vec();
+        request.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 4 + cookie.len() as u8]);
+        request.extend([0, 10, 0, cookie.len() as u8]);
+        request.extend_from_slice(cookie);
+        let (mut asked, mut answer) = (Asked::new(), Vec::new());
+        asked.read(&request);
+        let is_good = asked.verify(&request, &meta);
+        let snapshot = Snapshot::default();
+        asked.answer(&snapshot, snapshot.spot(asked.name()), &request, &meta, &mut answer);
+        let told = answer.windows(8).position(|octets| octets == &cookie[..8]).unwrap();
+        (is_good, answer[told..told + 24].to_vec())
+    }
+
+    /// RFC 7873 §7.1: a secret is used for 36 days at most.
+    #[test]
+    fn a_secret_by_chance_is_renewed_daily_and_the_one_before_is_good() {
+        let cookies = by_chance();
+        let at = |days: f64| Moment { micros: DAY.mul_f64(days).as_micros() as u64, wall: 0 };
+        let mut renewal = Renewal::of(&cookies, at(0.0)).unwrap();
+        let (_, first) = ask(&cookies, b"at home.");
+        renewal.look(at(0.74));
+        assert_eq!(ask(&cookies, &first), (true, first.clone()), "too early");
+        renewal.look(at(1.0));
+        let (is_good, second) = ask(&cookies, &first);
+        assert!(is_good && second != first, "the second is not by another secret");
+        // From then on it is a day again.
+        renewal.look(at(1.74));
+        assert_eq!(ask(&cookies, &second), (true, second.clone()), "too early");
+        renewal.look(at(2.0));
+        let good = [&first, &second].map(|cookie| ask(&cookies, cookie).0);
+        assert_eq!(good, [false, true]);
+        // What a file says, nothing but the file changes.
+        let kept = Arc::new(Cookies::new(CookieSecrets::one([7; 16])));
+        assert!(Renewal::of(&kept, at(0.0)).is_none());
+    }
 
     #[test]
     fn a_file_that_everybody_may_read_is_refused_and_the_old_secrets_go_on() {

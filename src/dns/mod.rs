@@ -27,7 +27,9 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::interval;
 
+use self::cookie_file::Renewal;
 use crate::answer::{Cookies, MAX_UDP};
 use crate::model::Moments;
 use crate::registry::Registry;
@@ -129,6 +131,9 @@ const SLOW_QUEUE: usize = 256;
 /// How long exchanges in progress may take once the server is told to stop.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// How often it is looked whether cookies are to have a new secret.
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// A DNS server at work. Dropping it stops it without waiting.
 pub struct Server {
     addresses: Vec<SocketAddr>,
@@ -194,6 +199,8 @@ pub fn serve_on(
     let terms = Arc::new(Terms::new(options, moments));
     let slow = Arc::new(SlowHandler::new(snapshot.clone(), registry, terms.clone()));
     let (jobs, queue) = mpsc::channel(SLOW_QUEUE);
+    let renewal = Renewal::of(&options.cookies, terms.now());
+    let renewal = renewal.map(|renewal| renew_cookies(renewal, terms.clone(), stopped.clone()));
     let streams =
         tcp::Streams::new(options, snapshot.clone(), slow.clone(), terms.clone(), stopped);
     let counters = Counters::new(terms.clone(), streams.slots());
@@ -206,6 +213,9 @@ pub fn serve_on(
         counters,
     };
     server.tasks.spawn(worker::answer_slowly(slow, queue));
+    if let Some(renewal) = renewal {
+        server.tasks.spawn(renewal);
+    }
     let mut listeners = Vec::new();
     let own: Arc<[SocketAddr]> = addresses.into();
     for bind::Sockets { address, datagrams, listener } in sockets {
@@ -233,6 +243,17 @@ pub fn serve_on(
     }
     server.tasks.spawn(tcp::serve(listeners, streams));
     Ok(server)
+}
+
+/// Looks whether cookies are to have a new secret, until told to stop.
+async fn renew_cookies(mut renewal: Renewal, terms: Arc<Terms>, mut stop: watch::Receiver<bool>) {
+    let mut looks = interval(HOUR);
+    loop {
+        tokio::select! {
+            _ = looks.tick() => renewal.look(terms.now()),
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
 }
 
 impl Server {
