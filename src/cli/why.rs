@@ -100,7 +100,12 @@ fn request(view: &View, now: Timestamp) -> String {
         true => view.client.to_string(),
         false => format!("{}, by way of {}", view.client, view.peer),
     };
-    let protocol = view.protocol.map_or("none of ours".into(), |protocol| protocol.to_string());
+    let mut protocol = view.protocol.map_or("none of ours".into(), |protocol| protocol.to_string());
+    protocol += match view.encrypted {
+        Some(true) => ", encrypted",
+        Some(false) => ", not encrypted",
+        None => "",
+    };
     let mut lines = vec![("from", from), ("protocol", protocol)];
     several(&mut lines, "request", view.request.lines().map(str::to_owned));
     several(&mut lines, "answer", view.answer.lines().map(str::to_owned));

@@ -69,6 +69,7 @@ pub fn no_http(registry: &crate::registry::Registry, peer: IpAddr, rule: Rule) {
             protocol: None,
             peer,
             client: peer,
+            encrypted: None,
             proof: Proof::Nobody,
             decided: vec![Decided { host: None, rule }],
             hints: Vec::new(),
@@ -108,6 +109,7 @@ impl Entry<'_> {
             protocol: self.protocol,
             peer: peer(head).unwrap_or(client),
             client,
+            encrypted: Some(request.encrypted),
             proof: self.proof,
             decided: self.decided,
             hints: self.hints,
@@ -150,6 +152,7 @@ fn fingerprint(recent: &recent::Recent, request: &Request, said: &str) -> u64 {
         header(header::HOST),
         &request.body,
         &client,
+        &[u8::from(request.encrypted)],
         said.as_bytes(),
     ])
 }

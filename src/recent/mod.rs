@@ -78,6 +78,9 @@ pub struct Note<'a> {
     pub peer: IpAddr,
     /// Whom the peer asked for: itself, or what a trusted proxy says.
     pub client: IpAddr,
+    /// Whether nobody on the way could read it: over TLS, to us or to a trusted
+    /// proxy that says so; `None`: that is no matter of it.
+    pub encrypted: Option<bool>,
     /// Who proved to be asking.
     pub proof: Proof,
     /// What decided, host by host.

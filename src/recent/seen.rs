@@ -22,6 +22,7 @@ pub struct Seen {
     protocol: Option<Protocol>,
     peer: IpAddr,
     client: IpAddr,
+    encrypted: Option<bool>,
     proof: Proof,
     decided: Box<[Decided]>,
     hints: Box<[Hint]>,
@@ -36,6 +37,7 @@ impl Seen {
             protocol: note.protocol,
             peer: note.peer,
             client: note.client,
+            encrypted: note.encrypted,
             proof: note.proof.clone(),
             decided: note.decided.iter().take(FILED).cloned().collect(),
             hints: note.hints.iter().copied().collect(),
@@ -101,6 +103,9 @@ pub struct View {
     pub peer: IpAddr,
     /// Whom the peer asked for.
     pub client: IpAddr,
+    /// Whether nobody on the way could read it; none: that is no matter of it.
+    #[serde(default)]
+    pub encrypted: Option<bool>,
     /// Whose secret it presented.
     pub proved: Option<Holder>,
     /// As received, secrets struck out.
@@ -144,6 +149,7 @@ pub fn view(kept: &Kept) -> View {
         protocol: seen.protocol,
         peer: seen.peer,
         client: seen.client,
+        encrypted: seen.encrypted,
         proved: match &seen.proof {
             Proof::Proved(holder) => Some(holder.clone()),
             Proof::Claimed(_) | Proof::Nobody => None,

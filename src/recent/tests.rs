@@ -21,6 +21,7 @@ fn note(proof: Proof, about: &str, rule: Rule, fingerprint: u64, at: i64) -> Not
         protocol: Some(Protocol::Dyndns2),
         peer: "198.51.100.9".parse().unwrap(),
         client: "198.51.100.9".parse().unwrap(),
+        encrypted: Some(true),
         proof,
         decided: vec![Decided { host: Some(name(about)), rule }],
         hints: Vec::new(),

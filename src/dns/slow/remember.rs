@@ -171,6 +171,7 @@ impl Heard<'_> {
             protocol: Some(Protocol::DnsUpdate),
             peer: client,
             client,
+            encrypted: None,
             proof,
             decided,
             hints: hint.into_iter().collect(),
