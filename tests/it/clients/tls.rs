@@ -45,6 +45,9 @@ async fn an_update_over_tls() {
         assert!(answer.replace("nochg", "good").ends_with("\r\n\r\ngood 192.0.2.1\n"), "{answer}");
     }
 
+    let views = provider.registry.recent().latest(usize::MAX);
+    assert!(!views.is_empty() && views.iter().all(|view| view.encrypted == Some(true)));
+
     // Who offers one protocol alone gets it (curl --http1.0), who offers none, any.
     for offered in ["http/1.0", "http/1.1"] {
         let stream = connect_with(address, &roots, "127.0.0.1", vec![offered.into()]).await;
