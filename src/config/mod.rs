@@ -102,7 +102,8 @@ pub struct DnsConfig {
     pub udp_size: usize,
     /// The longest over UDP to a client without a cookie of ours.
     pub unverified_size: usize,
-    /// The secrets of server cookies; `None`: one made at the start.
+    /// The secrets of server cookies; `None`: one made at the start, and
+    /// another each day.
     pub cookie_secrets: Option<PathBuf>,
 }
 
