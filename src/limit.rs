@@ -8,8 +8,7 @@
 //! takes that of the one in its row that owes least, so that those who ask
 //! most are the last to be forgotten, whatever else is thrown at the table.
 //!
-//! Threads share it without a lock. Two that count for one key in the same
-//! nanoseconds may count once, which costs nobody anything.
+//! Threads share it without a lock, and count together what each of them counts.
 
 use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -78,6 +77,17 @@ pub struct Place {
     tag: u64,
 }
 
+/// What is kept of a key, or of the one that gives way to it.
+#[derive(Clone, Copy)]
+struct Found {
+    /// Its number in the row.
+    at: usize,
+    /// The whole of what is kept there.
+    kept: u64,
+    /// The key's moment.
+    owed: u64,
+}
+
 impl Limiter {
     /// Room for at least `keys` keys at a time, eight octets each. It never
     /// takes more than that.
@@ -104,14 +114,17 @@ impl Limiter {
     /// and this one is not counted.
     #[inline]
     pub fn allow(&self, place: Place, rate: Rate, now: Moment) -> bool {
-        let (at, owed) = self.find(place);
         let now = micros(now);
-        let start = owed.max(now);
-        let allowed = start - now <= rate.interval * (rate.burst - 1);
-        if allowed {
-            self.keep(place, at, start + rate.interval);
+        loop {
+            let found = self.find(place);
+            let start = found.owed.max(now);
+            if start - now > rate.interval * (rate.burst - 1) {
+                return false;
+            }
+            if self.keep(place, found, start + rate.interval) {
+                return true;
+            }
         }
-        allowed
     }
 
     /// Whether the next [`Limiter::allow`] would say yes; counts nothing.
@@ -121,25 +134,28 @@ impl Limiter {
 
     /// The same once so many more had been counted for the key.
     pub fn would_allow_after(&self, more: u64, place: Place, rate: Rate, now: Moment) -> bool {
-        let (_, owed) = self.find(place);
-        let owed = owed.saturating_sub(micros(now));
+        let owed = self.find(place).owed.saturating_sub(micros(now));
         owed.saturating_add(rate.interval.saturating_mul(more)) <= rate.interval * (rate.burst - 1)
     }
 
     /// How many of those counted for a key it has not paid for yet, by this
     /// rate; counts nothing.
     pub fn had(&self, place: Place, rate: Rate, now: Moment) -> u64 {
-        let (_, owed) = self.find(place);
+        let owed = self.find(place).owed;
         owed.saturating_sub(micros(now)).div_ceil(rate.interval)
     }
 
     /// Counts one more for a key whatever it has had, up to one more than
     /// `rate` allows: for what is known only after it has happened.
     pub fn count(&self, place: Place, rate: Rate, now: Moment) {
-        let (at, owed) = self.find(place);
         let now = micros(now);
         let most = now + rate.interval * rate.burst;
-        self.keep(place, at, (owed.max(now) + rate.interval).min(most));
+        loop {
+            let found = self.find(place);
+            if self.keep(place, found, (found.owed.max(now) + rate.interval).min(most)) {
+                return;
+            }
+        }
     }
 
     /// Forgets what a key has had.
@@ -155,12 +171,12 @@ impl Limiter {
     /// The key's place in its row and its moment; where it has none, the place
     /// of the one that owes least, and zero.
     #[inline]
-    fn find(&self, place: Place) -> (usize, u64) {
+    fn find(&self, place: Place) -> Found {
         let row = &self.rows[place.row].0;
         for (at, kept) in row.iter().enumerate() {
             let kept = kept.load(Ordering::Relaxed);
             if kept >> MOMENT_BITS == place.tag {
-                return (at, kept & MOMENT);
+                return Found { at, kept, owed: kept & MOMENT };
             }
         }
         // Its number behind the moment, so that the least of all is one word.
@@ -168,14 +184,18 @@ impl Limiter {
             .iter()
             .zip(0_u64..)
             .map(|(kept, at)| (kept.load(Ordering::Relaxed) & MOMENT) << NUMBER_BITS | at);
-        let least = numbered.min().unwrap_or(0);
-        (least as usize % ROW, 0)
+        let at = numbered.min().unwrap_or(0) as usize % ROW;
+        Found { at, kept: row[at].load(Ordering::Relaxed), owed: 0 }
     }
 
+    /// Keeps another moment where a key was found; `false`: another thread has
+    /// been there since.
     #[inline]
-    fn keep(&self, place: Place, at: usize, owed: u64) {
-        let owed = owed.min(MOMENT);
-        self.rows[place.row].0[at].store(place.tag << MOMENT_BITS | owed, Ordering::Relaxed);
+    fn keep(&self, place: Place, found: Found, owed: u64) -> bool {
+        let kept = place.tag << MOMENT_BITS | owed.min(MOMENT);
+        self.rows[place.row].0[found.at]
+            .compare_exchange(found.kept, kept, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 }
 
@@ -228,6 +248,18 @@ mod tests {
         assert!(limiter.would_allow(place, rate, at(60_000_000)));
         limiter.forgive(place);
         assert!(limiter.would_allow(place, rate, at(0)));
+    }
+
+    #[test]
+    fn threads_count_together() {
+        let limiter = Limiter::new(100);
+        let (place, rate) = (limiter.place("ann"), Rate::new(1, 60, 50_000));
+        let had = std::thread::scope(|scope| {
+            let count = || (0..25_000).filter(|_| limiter.allow(place, rate, at(0))).count();
+            let threads = [(); 4].map(|()| scope.spawn(count));
+            threads.map(|thread| thread.join().unwrap()).iter().sum::<usize>()
+        });
+        assert_eq!(had, 50_000);
     }
 
     #[test]

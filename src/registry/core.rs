@@ -2,7 +2,6 @@
 //! at a time, with the present moment as an argument.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,26 +60,6 @@ pub(super) struct Published {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     pub state: Arc<ArcSwap<State>>,
 }
-
-/// The registry cannot say now. The client is told `911` and comes back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unavailable {
-    /// Its queue or its disk is full, or it does not get on.
-    Overloaded,
-    /// A host has changed as often as it may.
-    TooOften,
-}
-
-impl fmt::Display for Unavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Unavailable::Overloaded => "the registry cannot take updates now",
-            Unavailable::TooOften => "the host has changed as often as it may in an hour",
-        })
-    }
-}
-
-impl std::error::Error for Unavailable {}
 
 /// What the requests of a group come to.
 struct Group {

@@ -55,12 +55,12 @@ mod updates;
 mod view;
 mod zones;
 
-pub use self::core::Unavailable;
 pub use command::{
     AccountView, Command, CommandError, HostSettings, HostView, KeyView, NewKey, Reply,
     SiteSetting, Status, ZoneStatus,
 };
 pub use import::{Credential, ImportHost, Imported, MIN_SECRET, Step};
+pub use pace::Unavailable;
 pub use register::REGISTRAR;
 pub use rehearsal::would_start;
 pub use rows::HISTORY;

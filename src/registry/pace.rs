@@ -7,6 +7,7 @@
 //! comes back, and meanwhile its connection is there for others. It may be
 //! done all the same once the disk goes on; reports can be said again.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,7 +15,6 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::Unavailable;
 use crate::limit::{Limiter, Rate};
 use crate::model::{Moment, Name, Now, Served, is_this_machine};
 
@@ -24,6 +24,26 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Hosts whose changes are counted at a time.
 const HOSTS: usize = 65_536;
+
+/// The registry cannot say now. The client is told `911` and comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// Its queue or its disk is full, or it does not get on.
+    Overloaded,
+    /// A host has changed as often as it may.
+    TooOften,
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unavailable::Overloaded => "the registry cannot take updates now",
+            Unavailable::TooOften => "the host has changed as often as it may in an hour",
+        })
+    }
+}
+
+impl std::error::Error for Unavailable {}
 
 /// What the registry's thread has done, and what hosts have had.
 pub(super) struct Pace {

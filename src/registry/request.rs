@@ -3,8 +3,8 @@
 use tokio::sync::oneshot;
 
 use super::command::{Command, CommandError, Reply};
-use super::core::Unavailable;
 use super::heard::OnItsWay;
+use super::pace::Unavailable;
 use crate::model::Grant;
 use crate::store::StoreError;
 use crate::update::{Edited, Edits, Outcome, Update};
