@@ -169,7 +169,7 @@ fn pointing(name: &[u8], message: &[u8]) -> Vec<u8> {
 /// A name, and what is left of it label by label, but for the root.
 fn suffixes(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     let below_root = |rest: &&[u8]| rest.first().is_some_and(|length| *length > 0);
-    std::iter::successors(Some(name), |rest| rest.get(1 + usize::from(rest[0])..))
+    std::iter::successors(Some(name), |rest| rest.get(1 + usize::from(*rest.first()?)..))
         .take_while(below_root)
 }
 

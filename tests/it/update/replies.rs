@@ -91,6 +91,35 @@ fn of_a_bad_signature_one_is_told_in_no_more_octets_than_were_sent() {
     }
 }
 
+/// A key's name that is a pointer, in a message without a question that an
+/// answer could point at.
+#[test]
+fn without_a_question_the_keys_name_is_said_in_full() {
+    let server = Server::new();
+    for opcode in [0, 4, 5] {
+        let mut request = Message { opcode, id: 0x8945, ..Message::default() }.octets();
+        request.extend(b"\x04some\x03key\x04name\0\0\x01\0\x01\0\0\0\0\0\x04\xc0\0\x02\x01");
+        request[11] = 1;
+        let start = request.len();
+        let tsig = Tsig {
+            key: Name::root(),
+            algorithm: "hmac-sha256".parse().unwrap(),
+            time: now(),
+            fudge: 300,
+            mac: vec![0; 32],
+            original_id: 0x8945,
+            error: 0,
+            other: Vec::new(),
+            start,
+        };
+        tsig.append(&mut request);
+        request.splice(start..=start, *b"\xc0\x0c");
+        let answer = ask(&server, &request);
+        let tsig = truename::tsig::find(&answer).unwrap().expect("it says what is wrong");
+        assert_eq!((tsig.error, tsig.key), (error::BADKEY, "some.key.name".parse().unwrap()));
+    }
+}
+
 /// A datagram holds 512 octets where nothing else is said: names that fill it
 /// leave room for the code alone.
 #[test]
