@@ -308,7 +308,8 @@ pub(super) fn read_host(key: &str, value: &[u8]) -> Result<Host, StoreError> {
     let since = Timestamp(when);
     let SettingsV2(ttl, lease, wildcard, blocked) =
         settings.unwrap_or(SettingsV2(None, None, false, false));
-    let records = rare.records.into_iter().map(|record| record.record(key, &name));
+    let records =
+        rare.records.into_iter().filter_map(|record| record.record(key, &name).transpose());
     let records = records.collect::<Result<_, _>>()?;
     Ok(Host {
         name,

@@ -228,6 +228,7 @@ fn read_many(
             (data_encoding::HEXLOWER_PERMISSIVE.decode(joined().as_bytes()))
                 .map_err(|_| format!("`{}` is not hexadecimal", joined()))?,
         ),
+        Base64 if joined().is_empty() => return Err("data are missing at the end".to_owned()),
         Base64 => wire.extend(
             (data_encoding::BASE64.decode(joined().as_bytes()))
                 .map_err(|_| format!("`{}` is not base64", joined()))?,
