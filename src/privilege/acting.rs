@@ -88,9 +88,10 @@ impl Acting {
             ))
         };
         let groups = unistd::getgroups().map_err(refused)?;
-        let acting = Acting { gid: unistd::getegid(), groups };
-        // Whatever fails half-way is undone by `drop`.
+        // Root that may not do this, as in a container, has changed nothing yet.
         unistd::setgroups(&[]).map_err(refused)?;
+        // Whatever fails from here on is undone by `drop`.
+        let acting = Acting { gid: unistd::getegid(), groups };
         unistd::setegid(Gid::from_raw(gid)).map_err(refused)?;
         unistd::seteuid(Uid::from_raw(uid)).map_err(refused)?;
         Ok(acting)

@@ -28,6 +28,29 @@ fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
+/// Root of a container has no capabilities, and cannot become anybody: it is
+/// told so, or what it asks for needs no such thing.
+#[test]
+fn root_without_capabilities_is_root_no_more() {
+    if !as_root("privilege::owners::root_without_capabilities_is_root_no_more") {
+        return;
+    }
+    let home = Home::new();
+    readable(&home);
+    let data = home.path().join("data");
+    fs::create_dir_all(&data).unwrap();
+    chown(&data, Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = with_us("setpriv");
+        command.args(["--bounding-set=-all", "--inh-caps=-all"]).arg(copy_of_the_program(&home));
+        said(command.arg("--config").arg(home.path().join("truename.toml")).args(arguments), "")
+    };
+    let exported = run(&["export", "-"]);
+    assert!(exported.err.contains("root cannot act as user"), "{}", exported.all());
+    let checked = run(&["check"]);
+    assert!(checked.out.contains("truename.toml: good"), "{}", checked.all());
+}
+
 /// Nothing below is anybody else's.
 fn all_theirs(directory: &Path) {
     assert_eq!(fs::metadata(directory).unwrap().uid(), SOMEBODY, "{}", directory.display());
