@@ -8,7 +8,7 @@ use super::draft::Draft;
 use super::load::{Loaded, Loading};
 use super::thread::{Job, load_zones, stopping};
 use super::{CommandError, Registry, Settings};
-use crate::store::{self, Engine, StoreError};
+use crate::store::{self, Engine, Seen, StoreError};
 use crate::zone::{Snapshot, Zone};
 
 impl Registry {
@@ -32,17 +32,20 @@ impl Registry {
 /// these zones, a line each; none: it would not.
 ///
 /// # Errors
-/// When the store is in use, cannot be opened, or is damaged.
+/// When the store is in use, cannot be opened by this user, or is damaged.
 pub fn would_start(
     engine: Engine,
     directory: &Path,
     settings: &Settings,
     zones: Vec<Zone>,
 ) -> Result<Vec<String>, StoreError> {
-    let loading = store::look(engine, directory, Loading::new(settings.lease, settings.ttl))?;
-    let Some(Loaded { state: Some(state), .. }) = loading.map(Loading::done) else {
-        return Ok(Vec::new());
+    let loading = match store::look(engine, directory, Loading::new(settings.lease, settings.ttl))?
+    {
+        Seen::Nothing => return Ok(Vec::new()),
+        Seen::All(loading) => loading,
+        Seen::Refused(why) => return Ok(vec![why.to_string()]),
     };
+    let Loaded { state: Some(state), .. } = loading.done() else { return Ok(Vec::new()) };
     let taken = Draft::new(&state, &Snapshot::default()).serve_zones(zones, settings, false);
     Ok(taken.err().as_ref().map(lines).unwrap_or_default())
 }

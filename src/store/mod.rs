@@ -38,7 +38,7 @@ mod tally;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use look::look;
+pub use look::{Seen, look};
 pub use migrate::{IMPORTED, Migrated, import, migrate};
 pub use start::{Reader, open, open_reading, read};
 
