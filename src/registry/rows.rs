@@ -260,6 +260,14 @@ pub(super) fn named<T: std::str::FromStr>(key: &str, prefix: &str) -> Result<T, 
     name.ok_or_else(|| unreadable(key, "its key is no name"))
 }
 
+/// The DNS name in a key, which has one spelling: a change of what it names is
+/// written into the row with that key.
+fn spelt(key: &str, prefix: &str) -> Result<Name, StoreError> {
+    let name: Name = named(key, prefix)?;
+    let right = format!("{prefix}{}", name.without_dot());
+    if key == right { Ok(name) } else { Err(unreadable(key, &format!("it is to be {right}"))) }
+}
+
 pub(super) fn host_key(name: &Name) -> String {
     format!("{HOSTS}{}", name.without_dot())
 }
@@ -292,7 +300,7 @@ pub(super) fn put_host(host: &Host) -> Write {
 }
 
 pub(super) fn read_host(key: &str, value: &[u8]) -> Result<Host, StoreError> {
-    let name = named(key, HOSTS)?;
+    let name = spelt(key, HOSTS)?;
     if is_v1(value) {
         return Ok(read::<HostV1>(key, value)?.host(name));
     }
@@ -419,7 +427,7 @@ pub(super) fn put_zone(origin: &Name, row: &ZoneRow) -> Write {
 }
 
 pub(super) fn read_zone(key: &str, value: &[u8]) -> Result<(Name, ZoneRow), StoreError> {
-    Ok((named(key, ZONES)?, read(key, value)?))
+    Ok((spelt(key, ZONES)?, read(key, value)?))
 }
 
 /// The keys of a host's history begin with this.
@@ -526,6 +534,11 @@ mod tests {
         let error = read_host(key, foreign.as_bytes()).unwrap_err().to_string();
         for needed in [key, "a record at _acme-challenge.work.dyn.example.org"] {
             assert!(error.contains(needed), "{error}");
+        }
+        // Nobody writes such a key but by hand.
+        for spelling in ["host/Home.dyn.example.org", "host/home.dyn.example.org."] {
+            let error = read_host(spelling, v3.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(&format!("it is to be {key}")), "{error}");
         }
         let key = "account/ann";
         let value = r#"{"v":1,"password":"$argon2id$…","blocked":true,"created":1}"#;
