@@ -60,6 +60,13 @@ fn pointing(name: &str) -> Vec<u8> {
     let name = Name::from_wire(&wire_name(name)).unwrap();
     let questions = vec![(name.clone(), RecordType::A, 1)];
     let mut request = Message { questions, id: 0x8945, ..Message::default() }.octets();
+    made_up(&mut request, b"\x02k7\xc0\x0c");
+    request
+}
+
+/// Appends a signature by nobody, of a key whose name is written like this.
+fn made_up(request: &mut Vec<u8>, name: &[u8]) {
+    let start = request.len();
     let tsig = Tsig {
         key: Name::root(),
         algorithm: "hmac-sha256".parse().unwrap(),
@@ -69,12 +76,10 @@ fn pointing(name: &str) -> Vec<u8> {
         original_id: 0x8945,
         error: 0,
         other: Vec::new(),
-        start: request.len(),
+        start,
     };
-    let start = request.len();
-    tsig.append(&mut request);
-    request.splice(start..=start, *b"\x02k7\xc0\x0c");
-    request
+    tsig.append(request);
+    request.splice(start..=start, name.iter().copied());
 }
 
 #[test]
@@ -100,20 +105,7 @@ fn without_a_question_the_keys_name_is_said_in_full() {
         let mut request = Message { opcode, id: 0x8945, ..Message::default() }.octets();
         request.extend(b"\x04some\x03key\x04name\0\0\x01\0\x01\0\0\0\0\0\x04\xc0\0\x02\x01");
         request[11] = 1;
-        let start = request.len();
-        let tsig = Tsig {
-            key: Name::root(),
-            algorithm: "hmac-sha256".parse().unwrap(),
-            time: now(),
-            fudge: 300,
-            mac: vec![0; 32],
-            original_id: 0x8945,
-            error: 0,
-            other: Vec::new(),
-            start,
-        };
-        tsig.append(&mut request);
-        request.splice(start..=start, *b"\xc0\x0c");
+        made_up(&mut request, b"\xc0\x0c");
         let answer = ask(&server, &request);
         let tsig = truename::tsig::find(&answer).unwrap().expect("it says what is wrong");
         assert_eq!((tsig.error, tsig.key), (error::BADKEY, "some.key.name".parse().unwrap()));
