@@ -64,7 +64,7 @@ fn by_name(parameters: &Parameters) -> Vec<(&str, Parameters)> {
     for (parameter, value) in parameters.iter() {
         let Some((plain, name)) = further(parameter) else { continue };
         let at = *places.entry(name).or_insert_with(|| {
-            found.push((name, Parameters::default()));
+            found.push((name, parameters.others()));
             found.len() - 1
         });
         found[at].1.add(plain, value);
@@ -113,5 +113,23 @@ mod tests {
             hosts,
             [listed("a.example.org"), listed("b.example.org"), listed("c.example.org")]
         );
+    }
+
+    /// An address may be in a body that nobody can read: none of the names has
+    /// the one it comes from then.
+    #[test]
+    fn beside_an_unread_body_no_name_is_where_the_request_comes_from() {
+        let reported = |unread: bool| {
+            let mut request =
+                Request::of("GET /?hostname=a.example.org&myipv4:b.example.org=", "", "");
+            if unread {
+                request.parameters.add_unread();
+            }
+            let Task::Report(updates) = read(&request).task else { panic!() };
+            updates.into_iter().map(|update| update.report).collect::<Vec<_>>()
+        };
+        let (read, unread) = (reported(false), reported(true));
+        assert_eq!(read.len(), 2);
+        assert!(unread.iter().all(|report| !read.contains(report)), "{unread:?}");
     }
 }

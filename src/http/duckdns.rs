@@ -20,7 +20,6 @@
 use axum::http::StatusCode;
 
 use super::language::{Answer, Asked, Language, Names, Request, Spoken, Task};
-use super::parameters::Parameters;
 use super::{challenge, credentials, hosts, spelling};
 use crate::model::{Addresses, Name, Protocol};
 use crate::update::{Edited, Hosts, Outcome, Report};
@@ -56,14 +55,11 @@ fn is_update(segment: &str) -> bool {
 }
 
 fn read(request: &Request) -> Asked {
-    let mut parameters = Parameters::default();
+    let mut parameters = request.parameters.others();
     let path = in_path(request);
     if let Some((name, token, ip)) = path {
         for (parameter, value) in [("domains", name), ("token", token), ("ip", ip)] {
             parameters.add(parameter, value);
-        }
-        if request.parameters.has_unread() {
-            parameters.add_unread();
         }
     }
     let given = if path.is_some() { &parameters } else { &request.parameters };

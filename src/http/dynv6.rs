@@ -16,7 +16,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use axum::http::StatusCode;
 
 use super::language::{Answer, Asked, Language, Names, Request, Spoken};
-use super::parameters::Parameters;
 use super::{credentials, hosts, spelling};
 use crate::model::Protocol;
 use crate::update::{Hosts, Outcome};
@@ -45,7 +44,7 @@ fn read(request: &Request) -> Asked {
             hosts = Hosts::Listed(names);
         }
     }
-    let mut parameters = Parameters::default();
+    let mut parameters = request.parameters.others();
     let v4 = given_v4(request);
     for name in ADDRESSES {
         for value in request.parameters.all(name) {
@@ -58,9 +57,6 @@ fn read(request: &Request) -> Asked {
     if ADDRESSES.iter().any(named) && parameters.first(&["ipv4", "ipv6"]).is_none() {
         parameters.add("ipv4", "preserve");
         parameters.add("ipv6", "preserve");
-    }
-    if request.parameters.has_unread() {
-        parameters.add_unread();
     }
     let addressed = spelling::read(&parameters, request.source);
     addressed.hint(&mut hints);

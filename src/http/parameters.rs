@@ -40,6 +40,12 @@ impl Parameters {
         self.has_unread |= !text.contains(&b'=');
     }
 
+    /// None yet, to be put together from these: what nobody could read beside
+    /// these, nobody could beside those.
+    pub fn others(&self) -> Parameters {
+        Parameters { pairs: Vec::new(), has_unread: self.has_unread }
+    }
+
     /// Says that more was sent, which nobody here can read.
     pub fn add_unread(&mut self) {
         self.has_unread = true;
